@@ -1,0 +1,1 @@
+//! mailtap: a transparent logging proxy for mail.

@@ -1,0 +1,3 @@
+//! The `mailtap` command. Everything it does is in the library; this file only hands over the arguments.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! One test binary for everything that runs the program or crosses modules.
