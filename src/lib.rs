@@ -1,1 +1,11 @@
 //! mailtap: a transparent logging proxy for mail.
+//!
+//! ```text
+//!          sockets                                                        people, files, tools
+//! client ──┐                                                             ┌─ view    tail, show
+//!          ├─ net ── bytes ─▶ session ─▶ proto ─▶ pieces ─▶ EVENT ───────┼─ store   recording
+//! server ──┘   ◀── bytes to send, "upgrade", "close" ──┘                 └─ export  raw, jsonl …
+//! ```
+
+pub mod event;
+pub mod proto;

@@ -1,0 +1,143 @@
+//! A JSON object kept as text: the protocols' own fields (`args`, `values`), built once and copied from then on.
+//! Takes names and values in order, gives the text, or a parsed map to readers.
+//! Does not know what the names mean.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value};
+
+use super::wire::escape_into;
+
+/// An ordered JSON object. Names are given once; giving one twice keeps both, and readers see the last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Object(String);
+
+impl Object {
+    #[must_use]
+    pub fn new() -> Object {
+        Object(String::new())
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn text(&mut self, name: &str, value: &str) -> &mut Object {
+        self.name(name);
+        quote(&mut self.0, value);
+        self
+    }
+
+    /// Bytes that ought to be text; what is not UTF-8 becomes U+FFFD. The exact bytes stand in `wire`.
+    pub fn bytes(&mut self, name: &str, value: &[u8]) -> &mut Object {
+        self.text(name, &String::from_utf8_lossy(value))
+    }
+
+    pub fn number(&mut self, name: &str, value: u64) -> &mut Object {
+        self.name(name);
+        let _ = write!(self.0, "{value}");
+        self
+    }
+
+    pub fn flag(&mut self, name: &str, value: bool) -> &mut Object {
+        self.name(name);
+        self.0.push_str(if value { "true" } else { "false" });
+        self
+    }
+
+    pub fn null(&mut self, name: &str) -> &mut Object {
+        self.name(name);
+        self.0.push_str("null");
+        self
+    }
+
+    pub fn list<S: AsRef<str>>(&mut self, name: &str, values: impl IntoIterator<Item = S>) -> &mut Object {
+        self.name(name);
+        self.0.push('[');
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
+                self.0.push(',');
+            }
+            quote(&mut self.0, value.as_ref());
+        }
+        self.0.push(']');
+        self
+    }
+
+    pub fn object(&mut self, name: &str, value: &Object) -> &mut Object {
+        self.name(name);
+        value.write(&mut self.0);
+        self
+    }
+
+    pub fn objects<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a Object>) -> &mut Object {
+        self.name(name);
+        self.0.push('[');
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
+                self.0.push(',');
+            }
+            value.write(&mut self.0);
+        }
+        self.0.push(']');
+        self
+    }
+
+    /// The text, braces included.
+    pub fn write(&self, out: &mut String) {
+        out.push('{');
+        out.push_str(&self.0);
+        out.push('}');
+    }
+
+    pub(super) fn inner(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn map(&self) -> Map<String, Value> {
+        let mut text = String::with_capacity(self.0.len() + 2);
+        self.write(&mut text);
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    fn name(&mut self, name: &str) {
+        if !self.0.is_empty() {
+            self.0.push(',');
+        }
+        quote(&mut self.0, name);
+        self.0.push(':');
+    }
+}
+
+impl From<&Map<String, Value>> for Object {
+    fn from(map: &Map<String, Value>) -> Object {
+        let text = serde_json::to_string(map).unwrap_or_default();
+        Object(text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned())
+    }
+}
+
+fn quote(out: &mut String, value: &str) {
+    out.push('"');
+    escape_into(out, value);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_built_reads_back() {
+        let mut inner = Object::new();
+        inner.number("n", 7).flag("yes", true);
+        let mut object = Object::new();
+        object.text("a\"b", "line\r\n\u{1}ü").list("l", ["x", "\\Seen"]).object("o", &inner).null("z");
+        let map = object.map();
+        assert_eq!(map["a\"b"], "line\r\n\u{1}ü");
+        assert_eq!(map["l"][1], "\\Seen");
+        assert_eq!(map["o"]["n"], 7);
+        assert_eq!(Object::from(&map), object);
+    }
+}

@@ -1,0 +1,311 @@
+//! SASL exchanges: who logs in by which mechanism, step by step, from the lines that a protocol carries (RFC 4422).
+//! Takes the client's responses and the server's challenges in base64, gives what is not secret in them.
+//! Knows no protocol's framing of them; the caller marks the whole response as secret.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use crate::event::{Auth, Object, Seq};
+
+/// The longest user name that is taken out of a response, in bytes. RFC 4616 §2 lets names be 255 octets long.
+const NAME_MAX: usize = 255;
+
+/// The longest challenge that is decoded, in bytes of base64. RFC 4954 §4.3 gives 12,288 as the longest line.
+const CHALLENGE_MAX: usize = 12_288;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// One authentication under way.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    mechanism: String,
+    of: Seq,
+    step: u32,
+    challenge: Option<String>,
+}
+
+impl Exchange {
+    /// `of` is the number of the command that began it.
+    #[must_use]
+    pub fn new(mechanism: &str, of: Seq) -> Exchange {
+        Exchange { mechanism: mechanism.to_ascii_uppercase(), of, step: 0, challenge: None }
+    }
+
+    /// The same exchange, begun by the command of this number.
+    #[must_use]
+    pub fn belongs_to(self, of: Seq) -> Exchange {
+        Exchange { of, ..self }
+    }
+
+    #[must_use]
+    pub fn mechanism(&self) -> &str {
+        &self.mechanism
+    }
+
+    /// The number of the command that began it.
+    #[must_use]
+    pub fn of(&self) -> Seq {
+        self.of
+    }
+
+    /// A challenge in base64; gives it decoded where it is text. That is where XOAUTH2 and OAUTHBEARER put their error
+    /// (RFC 7628 §3.2.2).
+    pub fn challenge(&mut self, encoded: &[u8]) -> Option<String> {
+        self.challenge = decode_text(encoded);
+        self.challenge.clone()
+    }
+
+    /// A response in base64, without its line end. `=` is an empty initial response (RFC 4954 §4), `*` cancels.
+    pub fn response(&mut self, encoded: &[u8]) -> Auth {
+        self.step += 1;
+        let mut auth = Auth {
+            mechanism: self.mechanism.clone(),
+            step: self.step,
+            user: None,
+            args: Object::new(),
+            of: Some(self.of),
+        };
+        if encoded == b"*" {
+            auth.args.flag("cancel", true);
+            return auth;
+        }
+        if encoded.is_empty() || encoded == b"=" {
+            auth.args.flag("empty", true);
+            return auth;
+        }
+        let Ok(message) = BASE64.decode(encoded) else {
+            auth.args.flag("malformed", true);
+            return auth;
+        };
+        auth.user = self.read(&message, &mut auth.args);
+        auth
+    }
+
+    fn read(&self, message: &[u8], args: &mut Object) -> Option<String> {
+        match self.mechanism.as_str() {
+            "PLAIN" => plain(message, args),
+            "LOGIN" => self.login(message),
+            "CRAM-MD5" => cram(message),
+            "DIGEST-MD5" => digest(message, args),
+            "XOAUTH2" => name(after(message, b"user=", 1)?),
+            "OAUTHBEARER" | "OAUTH10A" => oauth(message, args),
+            "EXTERNAL" | "ANONYMOUS" => name(message),
+            "NTLM" => ntlm(message, args),
+            scram if scram.starts_with("SCRAM-") => gs2(message, args),
+            _ => None,
+        }
+    }
+
+    /// Two prompts, the name and the password (draft-murchison-sasl-login). An initial response is the name.
+    fn login(&self, message: &[u8]) -> Option<String> {
+        let prompt = self.challenge.as_deref().unwrap_or("").to_ascii_lowercase();
+        let asks_for_name = if prompt.is_empty() { self.step == 1 } else { !prompt.contains("pass") && self.step == 1 };
+        if asks_for_name { name(message) } else { None }
+    }
+}
+
+/// Base64 that is UTF-8 text, without control characters but for white space and SASL's separators.
+#[must_use]
+pub fn decode_text(encoded: &[u8]) -> Option<String> {
+    if encoded.is_empty() || encoded.len() > CHALLENGE_MAX {
+        return None;
+    }
+    let text = String::from_utf8(BASE64.decode(encoded).ok()?).ok()?;
+    let harmless = |c: char| !c.is_control() || matches!(c, '\r' | '\n' | '\t' | '\u{1}');
+    text.chars().all(harmless).then_some(text)
+}
+
+/// RFC 4616 §2: authorization identity, NUL, authentication identity, NUL, password. With fewer NULs it cannot be
+/// told which part is the password.
+fn plain(message: &[u8], args: &mut Object) -> Option<String> {
+    let mut parts = message.splitn(3, |&byte| byte == 0);
+    let (authorization, authentication, _password) = (parts.next()?, parts.next()?, parts.next()?);
+    if let Some(authorization) = name(authorization) {
+        args.text("authorization", &authorization);
+    }
+    name(authentication)
+}
+
+/// RFC 2195 §2: user name, space, 32 hexadecimal digits.
+fn cram(message: &[u8]) -> Option<String> {
+    let space = memchr::memrchr(b' ', message)?;
+    let digest = message.get(space + 1..)?;
+    let is_digest = digest.len() == 32 && digest.iter().all(u8::is_ascii_hexdigit);
+    if is_digest { name(message.get(..space)?) } else { None }
+}
+
+/// RFC 2831 §2.1.2.
+fn digest(message: &[u8], args: &mut Object) -> Option<String> {
+    for directive in ["realm", "digest-uri", "qop"] {
+        if let Some(value) = directive_value(message, directive).and_then(name) {
+            args.text(directive, &value);
+        }
+    }
+    directive_value(message, "username").and_then(name)
+}
+
+fn directive_value<'m>(message: &'m [u8], directive: &str) -> Option<&'m [u8]> {
+    let mut rest = message;
+    loop {
+        let equals = memchr::memchr(b'=', rest)?;
+        let (key, value) = (rest.get(..equals)?.trim_ascii(), rest.get(equals + 1..)?);
+        let (value, after) = if let Some(quoted) = value.strip_prefix(b"\"") {
+            let end = memchr::memchr(b'"', quoted)?;
+            (quoted.get(..end)?, quoted.get(end + 1..)?)
+        } else {
+            let end = memchr::memchr(b',', value).unwrap_or(value.len());
+            (value.get(..end)?, value.get(end..)?)
+        };
+        if key.eq_ignore_ascii_case(directive.as_bytes()) {
+            return Some(value);
+        }
+        rest = after.strip_prefix(b",").unwrap_or(after);
+    }
+}
+
+/// A SCRAM message (RFC 5802 §7): only the first names the user, behind the GS2 header.
+fn gs2(message: &[u8], args: &mut Object) -> Option<String> {
+    let mut parts = message.splitn(3, |&byte| byte == b',');
+    let (binding, authorization, bare) = (parts.next()?, parts.next()?, parts.next()?);
+    if !(binding == b"n" || binding == b"y" || binding.starts_with(b"p=")) {
+        return None;
+    }
+    args.bytes("channel_binding", binding);
+    if let Some(authorization) = authorization.strip_prefix(b"a=").and_then(saslname) {
+        args.text("authorization", &authorization);
+    }
+    bare.split(|&byte| byte == b',').find_map(|part| part.strip_prefix(b"n=")).and_then(saslname)
+}
+
+/// RFC 7628 §3.1: a GS2 header that names the user, then key=value pairs between 0x01.
+fn oauth(message: &[u8], args: &mut Object) -> Option<String> {
+    for key in ["host", "port"] {
+        let separated = [b"\x01", key.as_bytes(), b"="].concat();
+        if let Some(value) = after(message, &separated, 1).and_then(name) {
+            args.text(key, &value);
+        }
+    }
+    let header = message.split(|&byte| byte == 1).next()?;
+    header.split(|&byte| byte == b',').find_map(|part| part.strip_prefix(b"a=")).and_then(saslname)
+}
+
+/// MS-NLMP §2.2.1: the third message carries domain, user and workstation, each as length and offset.
+fn ntlm(message: &[u8], args: &mut Object) -> Option<String> {
+    let message = message.strip_prefix(b"NTLMSSP\0").map(|_| message)?;
+    let kind = *message.get(8)?;
+    args.number("message", u64::from(kind));
+    if kind != 3 {
+        return None;
+    }
+    let unicode = message.get(60).is_some_and(|flags| flags & 1 == 1);
+    let field = |at: usize| -> Option<String> {
+        let length = usize::from(u16::from_le_bytes([*message.get(at)?, *message.get(at + 1)?]));
+        let offset: [u8; 4] = message.get(at + 4..at + 8)?.try_into().ok()?;
+        let offset = usize::try_from(u32::from_le_bytes(offset)).ok()?;
+        let bytes = message.get(offset..offset.checked_add(length)?)?;
+        if !unicode {
+            return name(bytes);
+        }
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        name(String::from_utf16_lossy(&units).as_bytes())
+    };
+    if let Some(domain) = field(28) {
+        args.text("domain", &domain);
+    }
+    if let Some(workstation) = field(44) {
+        args.text("workstation", &workstation);
+    }
+    field(36)
+}
+
+/// The bytes behind `start`, up to the byte `end` or the end.
+fn after<'m>(message: &'m [u8], start: &[u8], end: u8) -> Option<&'m [u8]> {
+    let from = memchr::memmem::find(message, start)? + start.len();
+    let rest = message.get(from..)?;
+    rest.get(..memchr::memchr(end, rest).unwrap_or(rest.len()))
+}
+
+/// RFC 5802 §5.1: comma and equals sign are written `=2C` and `=3D`.
+fn saslname(encoded: &[u8]) -> Option<String> {
+    name(encoded).map(|text| text.replace("=2C", ",").replace("=3D", "="))
+}
+
+fn name(bytes: &[u8]) -> Option<String> {
+    if bytes.is_empty() || bytes.len() > NAME_MAX {
+        return None;
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    (!text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    fn first(mechanism: &str, message: &[u8]) -> (Option<String>, serde_json::Map<String, serde_json::Value>) {
+        let auth = Exchange::new(mechanism, 4).response(STANDARD.encode(message).as_bytes());
+        (auth.user, auth.args.map())
+    }
+
+    #[test]
+    fn each_mechanism_names_its_user_and_nothing_else() {
+        let user = |mechanism, message: &[u8]| first(mechanism, message).0;
+        let joe = Some("joe".to_owned());
+        assert_eq!(user("plain", b"adm\0joe\0s3cret"), joe);
+        assert_eq!(user("PLAIN", b"joe\0s3cret"), None);
+        assert_eq!(user("LOGIN", b"joe"), joe);
+        assert_eq!(user("CRAM-MD5", b"joe b913a602c7eda7a495b4e6e7334d3890"), joe);
+        assert_eq!(user("CRAM-MD5", b"joe s3cret"), None);
+        assert_eq!(user("DIGEST-MD5", b"charset=utf-8,username=\"joe\",realm=\"r=,1\",qop=auth"), joe);
+        assert_eq!(user("SCRAM-SHA-256", b"n,,n=joe,r=abc"), joe);
+        assert_eq!(user("SCRAM-SHA-256", b"n,,n=j=2Co,r=abc"), Some("j,o".to_owned()));
+        assert_eq!(user("SCRAM-SHA-256", b"c=biws,r=abc,p=s3cret"), None);
+        assert_eq!(user("XOAUTH2", b"user=joe\x01auth=Bearer s3cret\x01\x01"), joe);
+        assert_eq!(user("OAUTHBEARER", b"n,a=joe,\x01host=h\x01port=143\x01auth=Bearer s3cret\x01\x01"), joe);
+        assert_eq!(user("EXTERNAL", b"joe"), joe);
+        assert_eq!(user("GSSAPI", b"joe"), None);
+        assert_eq!(first("OAUTHBEARER", b"n,a=j,\x01host=h\x01\x01").1["host"], "h");
+        assert_eq!(first("PLAIN", b"adm\0joe\0x").1["authorization"], "adm");
+    }
+
+    #[test]
+    fn login_never_takes_the_password_for_a_name() {
+        let mut exchange = Exchange::new("LOGIN", 0);
+        exchange.challenge(STANDARD.encode("Password:").as_bytes());
+        assert_eq!(exchange.response(STANDARD.encode("s3cret").as_bytes()).user, None);
+        let mut exchange = Exchange::new("LOGIN", 0);
+        assert!(exchange.response(STANDARD.encode("joe").as_bytes()).user.is_some());
+        exchange.challenge(STANDARD.encode("Password:").as_bytes());
+        let second = exchange.response(STANDARD.encode("s3cret").as_bytes());
+        assert_eq!((second.step, second.user), (2, None));
+    }
+
+    #[test]
+    fn ntlm_reads_the_third_message_within_its_bounds() {
+        let mut message = b"NTLMSSP\0\x03\0\0\0".to_vec();
+        message.resize(64, 0);
+        message[36] = 6;
+        message[40] = 64;
+        message[60] = 1;
+        message.extend_from_slice(b"j\0o\0e\0");
+        assert_eq!(first("NTLM", &message).0.as_deref(), Some("joe"));
+        message[40] = 66;
+        assert_eq!(first("NTLM", &message).0, None);
+    }
+
+    #[test]
+    fn a_challenge_is_text_or_nothing() {
+        let error = br#"{"status":"401","schemes":"bearer"}"#;
+        assert_eq!(decode_text(STANDARD.encode(error).as_bytes()).unwrap().as_bytes(), error);
+        assert_eq!(decode_text(STANDARD.encode(b"\x00\x01\x02").as_bytes()), None);
+        assert_eq!(decode_text(b"not base64!"), None);
+    }
+}
