@@ -9,4 +9,6 @@
 
 pub mod event;
 pub mod proto;
+#[cfg(feature = "proxy")]
+pub mod store;
 pub mod view;

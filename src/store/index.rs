@@ -1,0 +1,272 @@
+//! What a listing says of a session, and the index lines that carry it: one when it was opened, one when it was closed.
+//! Takes the events of a session, or a line, gives an [`Entry`]; and back.
+//! Does not know where the lines lie, nor which protocol they are about.
+
+use serde_json::{Map, Value};
+
+use crate::event::{Body, Close, Event, Level, Object, Open, Origin, Seq, Side, Stamp};
+
+use super::ids::Id;
+
+/// How many different findings an entry lists; a session that has more is broken beyond counting.
+const MAX_FINDINGS: usize = 32;
+
+/// Commands that log a client in. When the server refuses one of them and accepts none later, the session failed.
+const LOGIN_VERBS: [&str; 5] = ["LOGIN", "AUTHENTICATE", "AUTH", "PASS", "APOP"];
+
+/// What `sessions` says of one session.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Entry {
+    pub session: String,
+    pub protocol: String,
+    pub client: String,
+    pub upstream_name: String,
+    pub user: Option<String>,
+    pub opened: Stamp,
+    /// Microseconds from open to close; None while that is not known.
+    pub duration_us: Option<u64>,
+    pub commands: u64,
+    pub client_bytes: u64,
+    pub server_bytes: u64,
+    /// One text for each leg with TLS: `client TLSv1.3`.
+    pub tls: Vec<String>,
+    pub status: Status,
+    /// Codes of what was found, each once.
+    pub findings: Vec<String>,
+    /// Why the session counts as failed: no clean close, no login, no server.
+    pub failed: Option<String>,
+    /// The process that records it, while it is open.
+    pub(super) writer: String,
+    /// The last command that logs in, until it is answered.
+    login: Option<Seq>,
+    login_refused: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Status {
+    #[default]
+    Running,
+    Closed,
+    /// Without a close, and the process that recorded it is no more.
+    Unfinished,
+}
+
+impl Status {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Running => "running",
+            Status::Closed => "closed",
+            Status::Unfinished => "unfinished",
+        }
+    }
+}
+
+impl Entry {
+    /// The entry of a session that begins.
+    #[must_use]
+    pub fn new(open: &Open, at: Stamp) -> Entry {
+        Entry {
+            session: open.session.clone(),
+            protocol: open.protocol.clone(),
+            client: open.client.clone(),
+            upstream_name: open.upstream_name.clone(),
+            opened: at,
+            ..Entry::default()
+        }
+    }
+
+    /// Takes in the next event of the session. Fed with all of them, live or read back, it comes out the same.
+    pub fn observe(&mut self, event: &Event<'_>) {
+        if self.duration_us.is_none() || self.status != Status::Closed {
+            self.duration_us = Some(event.at.since(self.opened));
+        }
+        self.count(event);
+        match &event.body {
+            Body::Open(open) => {
+                let writer = std::mem::take(&mut self.writer);
+                *self = Entry { writer, ..Entry::new(open, event.at) };
+            }
+            Body::Tls(tls) => match (&tls.error, &tls.version) {
+                (Some(error), _) => self.failed = Some(format!("TLS with the {} failed: {error}", event.from.name())),
+                (None, version) => {
+                    self.tls.push(format!("{} {}", event.from.name(), version.as_deref().unwrap_or("TLS")));
+                }
+            },
+            Body::Command(command) if command.continues.is_none() => {
+                self.commands += 1;
+                if LOGIN_VERBS.contains(&command.verb.as_str()) {
+                    self.login = Some(event.seq);
+                }
+            }
+            Body::Auth(auth) if auth.user.is_some() => self.user.clone_from(&auth.user),
+            Body::Reply(reply) if reply.answers.is_some() && reply.answers == self.login => {
+                self.login = None;
+                self.login_refused =
+                    is_refusal(&reply.status).then(|| format!("login refused: {} {}", reply.status, reply.text));
+            }
+            Body::Note(note) if note.level == Level::Warn => self.find(&note.code),
+            Body::Close(close) => self.close(close),
+            _ => {}
+        }
+    }
+
+    /// Lists a finding, once.
+    pub fn find(&mut self, code: &str) {
+        if self.findings.len() < MAX_FINDINGS && !self.findings.iter().any(|known| known == code) {
+            self.findings.push(code.to_owned());
+        }
+    }
+
+    /// Without a close, and nobody records it any more.
+    pub(super) fn unfinished(&mut self) {
+        self.status = Status::Unfinished;
+        self.failed = Some("not closed".to_owned());
+    }
+
+    fn count(&mut self, event: &Event<'_>) {
+        let elided = match &event.body {
+            Body::Content(content) => content.elided.unwrap_or(0),
+            _ => 0,
+        };
+        let bytes = event.wire.len() as u64 + elided;
+        match event.from {
+            Origin::Client => self.client_bytes += bytes,
+            Origin::Server => self.server_bytes += bytes,
+            Origin::Proxy => {
+                if let Body::Gap(gap) = &event.body {
+                    let side =
+                        if gap.side == Side::Client.name() { &mut self.client_bytes } else { &mut self.server_bytes };
+                    *side += gap.bytes;
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, close: &Close) {
+        self.status = Status::Closed;
+        self.duration_us = Some(close.duration_us);
+        self.commands = close.commands;
+        self.client_bytes = close.client_bytes;
+        self.server_bytes = close.server_bytes;
+        if close.user.is_some() {
+            self.user.clone_from(&close.user);
+        }
+        let by_proxy = close.by == Origin::Proxy.name();
+        self.failed = if by_proxy {
+            Some(close.reason.clone())
+        } else {
+            self.failed.take().or_else(|| self.login_refused.take())
+        };
+    }
+
+    /// The line that `sessions --json` prints.
+    #[must_use]
+    pub fn listed(&self, path: &str) -> Object {
+        let mut line = Object::new();
+        self.fields(&mut line);
+        line.text("status", self.status.name()).list("findings", &self.findings).text("path", path);
+        if let Some(failed) = &self.failed {
+            line.text("failed", failed);
+        }
+        line
+    }
+
+    fn fields(&self, line: &mut Object) {
+        line.text("session", &self.session).text("protocol", &self.protocol).text("client", &self.client);
+        line.text("upstream_name", &self.upstream_name);
+        match &self.user {
+            Some(user) => line.text("user", user),
+            None => line.null("user"),
+        };
+        line.text("opened", &self.opened.to_string());
+        match self.duration_us {
+            Some(duration) => line.number("duration_us", duration),
+            None => line.null("duration_us"),
+        };
+        line.number("commands", self.commands).number("client_bytes", self.client_bytes);
+        line.number("server_bytes", self.server_bytes).list("tls", &self.tls);
+    }
+}
+
+/// Whether a reply's status says no: `NO`, `BAD`, `-ERR`, `4..`, `5..`.
+#[must_use]
+pub fn is_refusal(status: &str) -> bool {
+    matches!(status, "NO" | "BAD" | "BYE" | "-ERR")
+        || (status.len() == 3 && matches!(status.as_bytes().first(), Some(b'4' | b'5')))
+}
+
+/// Appends the line for a session that begins. The session's name stands first, so that [`session_of`] need not parse.
+pub(super) fn write_opened(entry: &Entry, writer: &str, out: &mut Vec<u8>) {
+    let mut line = Object::new();
+    line.text("session", &entry.session).text("protocol", &entry.protocol).text("client", &entry.client);
+    line.text("upstream_name", &entry.upstream_name).text("opened", &entry.opened.to_string());
+    line.text("status", Status::Running.name()).text("writer", writer);
+    finish(&line, out);
+}
+
+/// Appends the line for a session that ended, closed or unfinished.
+pub(super) fn write_closed(entry: &Entry, out: &mut Vec<u8>) {
+    let mut line = Object::new();
+    entry.fields(&mut line);
+    let status = if entry.status == Status::Unfinished { Status::Unfinished } else { Status::Closed };
+    line.text("status", status.name()).list("findings", &entry.findings);
+    if let Some(failed) = &entry.failed {
+        line.text("failed", failed);
+    }
+    finish(&line, out);
+}
+
+fn finish(line: &Object, out: &mut Vec<u8>) {
+    let mut text = String::with_capacity(384);
+    line.write(&mut text);
+    text.push('\n');
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// The session that a line is about, without parsing the line: None where it was not written by this program, or torn.
+pub(super) fn session_of(line: &[u8]) -> Option<&str> {
+    let rest = line.strip_prefix(b"{\"session\":\"")?;
+    if !line.ends_with(b"}") {
+        return None;
+    }
+    let end = memchr::memchr(b'"', rest)?;
+    let name = std::str::from_utf8(rest.get(..end)?).ok()?;
+    Id::parse(name).map(Id::as_str)
+}
+
+/// Reads a line of the index. Nothing where it is damaged: the recording itself is read then.
+pub(super) fn parse(line: &[u8]) -> Option<Entry> {
+    let map: Map<String, Value> = serde_json::from_slice(line).ok()?;
+    let text = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let maybe = |name: &str| map.get(name).and_then(Value::as_str).map(str::to_owned);
+    let number = |name: &str| map.get(name).and_then(Value::as_u64);
+    let texts = |name: &str| match map.get(name) {
+        Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    Some(Entry {
+        session: Id::parse(&text("session"))?.as_str().to_owned(),
+        protocol: text("protocol"),
+        client: text("client"),
+        upstream_name: text("upstream_name"),
+        user: maybe("user"),
+        opened: Stamp::parse(&text("opened"))?,
+        duration_us: number("duration_us"),
+        commands: number("commands").unwrap_or(0),
+        client_bytes: number("client_bytes").unwrap_or(0),
+        server_bytes: number("server_bytes").unwrap_or(0),
+        tls: texts("tls"),
+        status: match text("status").as_str() {
+            "closed" => Status::Closed,
+            "unfinished" => Status::Unfinished,
+            "running" => Status::Running,
+            _ => return None,
+        },
+        findings: texts("findings"),
+        failed: maybe("failed"),
+        writer: text("writer"),
+        login: None,
+        login_refused: None,
+    })
+}
