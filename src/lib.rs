@@ -7,6 +7,8 @@
 //! server ──┘   ◀── bytes to send, "upgrade", "close" ──┘                 └─ export  raw, jsonl …
 //! ```
 
+#[cfg(feature = "proxy")]
+pub mod cli;
 pub mod event;
 pub mod proto;
 #[cfg(feature = "proxy")]
