@@ -6,7 +6,6 @@ mod command;
 mod reply;
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
 use self::command::{Command, Lines};
 use super::frame::{Cut, Framer, Mode, Part};
