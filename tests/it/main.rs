@@ -1,1 +1,7 @@
 //! One test binary for everything that runs the program or crosses modules.
+//! Takes the built program and, for the `real_` modules, servers and clients that tests/setup.sh installs.
+//! Does not know the inside of any module.
+
+mod support;
+
+mod real_servers;

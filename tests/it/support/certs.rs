@@ -1,0 +1,119 @@
+//! Certificates of a throwaway authority: good ones, and every kind of bad one.
+//! Takes names and what should be wrong; gives PEM text.
+//! Does not know which server will show them.
+
+use std::path::PathBuf;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    Ecdsa,
+    Rsa,
+}
+
+impl Key {
+    fn generate(self) -> KeyPair {
+        let algorithm = match self {
+            Self::Ecdsa => &rcgen::PKCS_ECDSA_P256_SHA256,
+            Self::Rsa => &rcgen::PKCS_RSA_SHA256,
+        };
+        KeyPair::generate_for(algorithm).expect("a key")
+    }
+}
+
+/// What a server shows: certificates (leaf first) and the leaf's key, both PEM.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    pub certificates: String,
+    pub key: String,
+}
+
+/// A root, an intermediate below it, and a folder that holds the root for clients.
+pub struct Authority {
+    root: CertifiedIssuer<'static, KeyPair>,
+    intermediate: CertifiedIssuer<'static, KeyPair>,
+    folder: tempfile::TempDir,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let root = CertifiedIssuer::self_signed(issuer("Throwaway Root"), Key::Ecdsa.generate()).expect("a root");
+        let intermediate = CertifiedIssuer::signed_by(issuer("Throwaway Intermediate"), Key::Ecdsa.generate(), &root)
+            .expect("an issuer");
+        let folder = super::open_folder("mt-ca-");
+        std::fs::write(folder.path().join("root.pem"), root.pem()).expect("the root's file");
+        Self { root, intermediate, folder }
+    }
+
+    /// The root as a PEM file.
+    pub fn root_file(&self) -> PathBuf {
+        self.folder.path().join("root.pem")
+    }
+
+    /// A good certificate directly below the root.
+    pub fn issue(&self, names: &[&str], key: Key) -> Chain {
+        self.sign(leaf(names), key)
+    }
+
+    /// A certificate that ended years ago.
+    pub fn expired(&self, names: &[&str]) -> Chain {
+        let mut params = leaf(names);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 1, 1);
+        self.sign(params, Key::Ecdsa)
+    }
+
+    /// A good certificate below an intermediate, with the intermediate in the chain.
+    pub fn issue_below_intermediate(&self, names: &[&str]) -> Chain {
+        let mut chain = self.without_intermediate(names);
+        chain.certificates.push_str(&self.intermediate.pem());
+        chain
+    }
+
+    /// The same, but the server forgets to send the intermediate.
+    pub fn without_intermediate(&self, names: &[&str]) -> Chain {
+        let key = Key::Ecdsa.generate();
+        let certificate = leaf(names).signed_by(&key, &self.intermediate).expect("a certificate");
+        Chain { certificates: certificate.pem(), key: key.serialize_pem() }
+    }
+
+    fn sign(&self, params: CertificateParams, key: Key) -> Chain {
+        let key = key.generate();
+        let certificate = params.signed_by(&key, &self.root).expect("a certificate");
+        Chain { certificates: certificate.pem(), key: key.serialize_pem() }
+    }
+}
+
+/// A certificate that vouches for itself.
+pub fn self_signed(names: &[&str]) -> Chain {
+    let key = Key::Ecdsa.generate();
+    let certificate = leaf(names).self_signed(&key).expect("a certificate");
+    Chain { certificates: certificate.pem(), key: key.serialize_pem() }
+}
+
+fn issuer(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2040, 1, 1);
+    params
+}
+
+fn leaf(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let common = names.first().cloned().unwrap_or_default();
+    let mut params = CertificateParams::new(names).expect("names of a certificate");
+    params.distinguished_name.push(DnType::CommonName, common);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    params.not_before = date_time_ymd(2026, 1, 1);
+    params.not_after = date_time_ymd(2036, 1, 1);
+    params
+}
