@@ -10,7 +10,11 @@
 #[cfg(feature = "proxy")]
 pub mod cli;
 pub mod event;
+#[cfg(feature = "proxy")]
+pub mod net;
 pub mod proto;
+pub mod route;
+pub mod session;
 #[cfg(feature = "proxy")]
 pub mod store;
 pub mod view;

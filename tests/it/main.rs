@@ -5,3 +5,4 @@
 mod support;
 
 mod real_servers;
+mod talks;

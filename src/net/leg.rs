@@ -1,0 +1,276 @@
+//! One connection of a session: a socket, with or without TLS on it, read and written without waiting.
+//! Takes bytes to send and keeps what the socket does not take yet; gives the bytes that come.
+//! Does not know what the bytes mean, nor what the other leg does.
+
+use std::io::{self, Read, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use rustls::Connection;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// How many bytes are read at a time. Larger blocks cost less for each byte up to here, and one buffer of this size
+/// is shared by all sessions of a thread.
+pub const BLOCK: usize = 256 * 1024;
+
+/// How many times a flush of TLS records is tried in one go, so that one session does not keep a thread to itself.
+const ROUNDS: usize = 64;
+
+pub struct Leg {
+    socket: TcpStream,
+    tls: Option<Box<Connection>>,
+    /// What was to be sent and is not yet, from `unsent_at` on.
+    unsent: Vec<u8>,
+    unsent_at: usize,
+    /// No more will be sent: the end is to be told when everything has gone.
+    ending: Ending,
+    /// The peer ended TLS with a close_notify before it ended the connection.
+    pub closed_cleanly: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    No,
+    Wanted,
+    Done,
+}
+
+impl Leg {
+    #[must_use]
+    pub fn plain(socket: TcpStream) -> Leg {
+        Leg { socket, tls: None, unsent: Vec::new(), unsent_at: 0, ending: Ending::No, closed_cleanly: true }
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    #[must_use]
+    pub fn tls(&self) -> Option<&Connection> {
+        self.tls.as_deref()
+    }
+
+    /// From here on the leg speaks TLS. The handshake is done by [`Leg::poll_handshake`].
+    pub fn start_tls(&mut self, connection: Connection) {
+        self.tls = Some(Box::new(connection));
+        self.closed_cleanly = false;
+    }
+
+    /// Whether something that was to be sent has not gone yet.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.unsent_at < self.unsent.len() || self.tls.as_ref().is_some_and(|tls| tls.wants_write())
+    }
+
+    /// Whether the end has been told to the peer.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.ending == Ending::Done
+    }
+
+    /// Reads what there is; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// Those of the socket, and `InvalidData` with a [`rustls::Error`] inside where TLS is broken.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let Leg { socket, tls, closed_cleanly, .. } = self;
+        let Some(tls) = tls else {
+            let mut into = ReadBuf::new(into);
+            ready!(Pin::new(socket).poll_read(cx, &mut into))?;
+            return Poll::Ready(Ok(into.filled().len()));
+        };
+        let mut filled = 0;
+        loop {
+            // All the records that have come, as far as there is room: fewer, larger blocks for the other leg.
+            while filled < into.len() {
+                match tls.reader().read(into.get_mut(filled..).unwrap_or_default()) {
+                    Ok(0) => {
+                        *closed_cleanly = true;
+                        return Poll::Ready(Ok(filled));
+                    }
+                    Ok(read) => filled += read,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Poll::Ready(Ok(filled)),
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+            if filled == into.len() {
+                return Poll::Ready(Ok(filled));
+            }
+            match tls.read_tls(&mut Adapter { socket, cx }) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return if filled > 0 { Poll::Ready(Ok(filled)) } else { Poll::Pending };
+                }
+                Err(error) => return if filled > 0 { Poll::Ready(Ok(filled)) } else { Poll::Ready(Err(error)) },
+            }
+            if let Err(error) = tls.process_new_packets() {
+                // The alert that says why, as far as the socket takes it.
+                let _ = tls.write_tls(&mut Adapter { socket, cx });
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
+            }
+        }
+    }
+
+    /// Sends bytes, and keeps what cannot go yet.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn send(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> io::Result<()> {
+        if self.unsent_at == self.unsent.len() {
+            let sent = self.write(cx, bytes)?;
+            bytes = bytes.get(sent..).unwrap_or_default();
+        }
+        self.unsent.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Sends what is left. Ready when everything has gone, the end included if it is wanted.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.unsent_at < self.unsent.len() {
+            let unsent = std::mem::take(&mut self.unsent);
+            let sent = self.write(cx, unsent.get(self.unsent_at..).unwrap_or_default());
+            self.unsent = unsent;
+            match sent? {
+                0 => return Poll::Pending,
+                sent => self.unsent_at += sent,
+            }
+        }
+        self.unsent = Vec::new();
+        self.unsent_at = 0;
+        ready!(self.poll_records(cx))?;
+        if self.ending == Ending::Wanted {
+            if let Some(tls) = &mut self.tls {
+                tls.send_close_notify();
+                ready!(self.poll_records(cx))?;
+            }
+            self.ending = Ending::Done;
+            // The peer may be gone already.
+            let _ = ready!(Pin::new(&mut self.socket).poll_shutdown(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Tells the peer, after what is left to send, that no more will come.
+    pub fn end(&mut self) {
+        if self.ending == Ending::No {
+            self.ending = Ending::Wanted;
+        }
+    }
+
+    #[must_use]
+    pub fn wants_end(&self) -> bool {
+        self.ending == Ending::Wanted
+    }
+
+    /// Goes on with the TLS handshake. Ready when it has ended.
+    ///
+    /// # Errors
+    /// Those of the socket, `UnexpectedEof` where the peer leaves, and `InvalidData` with a [`rustls::Error`] inside.
+    pub fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let written = self.poll_records(cx)?;
+            let Leg { socket, tls: Some(tls), .. } = self else { return Poll::Ready(Ok(())) };
+            if !tls.is_handshaking() {
+                // The last flight must be on its way before the handshake counts as done.
+                ready!(written);
+                return Poll::Ready(Ok(()));
+            }
+            if tls.wants_read() {
+                match tls.read_tls(&mut Adapter { socket, cx }) {
+                    Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+                if let Err(error) = tls.process_new_packets() {
+                    let _ = tls.write_tls(&mut Adapter { socket, cx });
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
+                }
+            } else if written.is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Gives how many of the bytes were taken; 0 where the socket is full.
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
+        let mut sent = 0;
+        while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+            let taken = match &mut self.tls {
+                None => match Pin::new(&mut self.socket).poll_write(cx, rest) {
+                    Poll::Ready(taken) => taken?,
+                    Poll::Pending => return Ok(sent),
+                },
+                Some(tls) => {
+                    // rustls takes as much as its own buffer holds.
+                    let taken = tls.writer().write(rest)?;
+                    if self.poll_records(cx)?.is_pending() {
+                        return Ok(sent + taken);
+                    }
+                    taken
+                }
+            };
+            sent += taken;
+        }
+        Ok(sent)
+    }
+
+    /// Sends the TLS records that are ready.
+    fn poll_records(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Leg { socket, tls: Some(tls), .. } = self else { return Poll::Ready(Ok(())) };
+        for _ in 0..ROUNDS {
+            if !tls.wants_write() {
+                return Poll::Ready(Ok(()));
+            }
+            match tls.write_tls(&mut Adapter { socket, cx }) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// A socket as rustls wants it: `WouldBlock` where there is nothing to do now, and the task is woken when there is.
+struct Adapter<'a, 'c> {
+    socket: &'a mut TcpStream,
+    cx: &'a mut Context<'c>,
+}
+
+impl Read for Adapter<'_, '_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut into = ReadBuf::new(into);
+        match Pin::new(&mut *self.socket).poll_read(self.cx, &mut into) {
+            Poll::Ready(Ok(())) => Ok(into.filled().len()),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Write for Adapter<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match Pin::new(&mut *self.socket).poll_write(self.cx, bytes) {
+            Poll::Ready(taken) => taken,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        match Pin::new(&mut *self.socket).poll_write_vectored(self.cx, slices) {
+            Poll::Ready(taken) => taken,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

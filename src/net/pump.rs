@@ -1,0 +1,255 @@
+//! The pump: the one loop that moves bytes between the two legs of a session.
+//! Takes readiness, reads into a buffer that all sessions of a thread share, gives the bytes to the session and passes
+//! on what it says. Knows no protocol; an idle session holds no buffer.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use super::clock;
+use super::leg::{BLOCK, Leg};
+use super::record::Track;
+use crate::event::{Level, Note, Origin, Side};
+use crate::session::{Next, Outbox, Session};
+
+/// How long nothing may come from either side. RFC 2177 has clients end IDLE within 29 minutes, and RFC 9051 §5.4 lets
+/// a server log out after 30; a day is far above both, and ends what a vanished peer left behind.
+const IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// How long bytes wait for an answer of the other side that their meaning depends on, before they are passed on.
+const HOLD_MAX: Duration = Duration::from_secs(10);
+
+/// How long the last bytes to a leg may take when a session is closed.
+const FLUSH_MAX: Duration = Duration::from_secs(5);
+
+/// How much is still read from a connection that broke: a few lines, or the end of a message.
+const DRAIN_BLOCK: usize = 64 * 1024;
+const DRAIN_ROUNDS: usize = 16;
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BLOCK].into_boxed_slice());
+}
+
+/// What the pump stopped for.
+pub enum Stopped {
+    /// The session wants something other than relaying.
+    Next(Next),
+    /// Both sides have ended, or one broke.
+    Over { by: Origin, reason: String },
+}
+
+pub struct Pump {
+    pub session: Session,
+    pub track: Track,
+    pub client: Leg,
+    pub server: Leg,
+    ended: [bool; 2],
+    /// Which side ended first.
+    first: Option<Side>,
+    timer: Pin<Box<Sleep>>,
+    last: Instant,
+    held_since: Option<Instant>,
+}
+
+impl Pump {
+    #[must_use]
+    pub fn new(session: Session, track: Track, client: Leg, server: Leg) -> Pump {
+        let last = Instant::now();
+        let timer = Box::pin(tokio::time::sleep_until(last + IDLE_MAX));
+        Pump { session, track, client, server, ended: [false; 2], first: None, timer, last, held_since: None }
+    }
+
+    /// Relays until something else is to be done.
+    pub async fn run(&mut self) -> Stopped {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Does something with the session and sends what comes of it.
+    ///
+    /// # Errors
+    /// Those of the sockets.
+    pub async fn act(&mut self, action: impl FnOnce(&mut Session, &mut super::record::Pen<'_>, &mut Outbox)) -> Next {
+        let mut out = Outbox::default();
+        action(&mut self.session, &mut self.track.log(), &mut out);
+        let mut out = Some(out);
+        poll_fn(|cx| {
+            let Some(out) = out.take() else { return Poll::Ready(Next::Relay) };
+            // A leg that is broken shows when it is read.
+            let _ = self.client.send(cx, &out.to_client);
+            let _ = self.server.send(cx, &out.to_server);
+            Poll::Ready(out.next)
+        })
+        .await
+    }
+
+    /// Sends what is left to both legs, as long as they take it, and ends them.
+    pub async fn finish(&mut self) {
+        self.client.end();
+        self.server.end();
+        let flush = poll_fn(|cx| {
+            let client = self.client.poll_flush(cx);
+            let server = self.server.poll_flush(cx);
+            if client.is_ready() && server.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let _ = tokio::time::timeout(FLUSH_MAX, flush).await;
+    }
+
+    fn leg(&mut self, side: Side) -> &mut Leg {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    fn has_ended(&self, side: Side) -> bool {
+        let [client, server] = self.ended;
+        if side == Side::Client { client } else { server }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Stopped> {
+        loop {
+            let mut progress = false;
+            for from in Side::BOTH {
+                match self.poll_side(cx, from) {
+                    Poll::Ready(Some(stopped)) => return Poll::Ready(stopped),
+                    Poll::Ready(None) => progress = true,
+                    Poll::Pending => {}
+                }
+            }
+            if self.ended == [true, true] && self.client.is_ended() && self.server.is_ended() {
+                let by = self.first.unwrap_or(Side::Client);
+                let reason = format!("the {} ended the connection", by.name());
+                return Poll::Ready(Stopped::Over { by: by.into(), reason });
+            }
+            if !progress {
+                return self.poll_timer(cx);
+            }
+        }
+    }
+
+    /// Flushes what the other side is to get, then reads more for it.
+    fn poll_side(&mut self, cx: &mut Context<'_>, from: Side) -> Poll<Option<Stopped>> {
+        let to = from.other();
+        if self.leg(to).is_full() || self.leg(to).wants_end() {
+            match self.leg(to).poll_flush(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(self.broken(cx, to, &error))),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.has_ended(from) || !self.session.wants(from) || !self.track.has_room(cx) {
+            return Poll::Pending;
+        }
+        BUFFER.with_borrow_mut(|buffer| match self.leg(from).poll_read(cx, buffer) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(Some(self.broken(cx, from, &error))),
+            Poll::Ready(Ok(0)) => Poll::Ready(self.end(cx, from)),
+            Poll::Ready(Ok(read)) => Poll::Ready(self.pass(cx, from, buffer.get(..read).unwrap_or_default())),
+        })
+    }
+
+    fn pass(&mut self, cx: &mut Context<'_>, from: Side, bytes: &[u8]) -> Option<Stopped> {
+        self.last = Instant::now();
+        let mut out = Outbox::default();
+        self.session.bytes(clock::now(), from, bytes, &mut self.track.log(), &mut out);
+        let passed = bytes.get(..out.pass).unwrap_or_default();
+        if let Err(error) = self.leg(from.other()).send(cx, passed) {
+            return Some(self.broken(cx, from.other(), &error));
+        }
+        self.send(cx, out)
+    }
+
+    fn end(&mut self, cx: &mut Context<'_>, from: Side) -> Option<Stopped> {
+        let [client, server] = &mut self.ended;
+        *(if from == Side::Client { client } else { server }) = true;
+        self.first.get_or_insert(from);
+        if !self.leg(from).closed_cleanly {
+            let note = Note {
+                level: Level::Info,
+                code: "no-close-notify".to_owned(),
+                text: format!("the {} ended the connection without a TLS close_notify", from.name()),
+                ..Note::default()
+            };
+            self.session.note(clock::now(), note, &mut self.track.log());
+        }
+        let mut out = Outbox::default();
+        self.session.end(clock::now(), from, &mut self.track.log(), &mut out);
+        let stopped = self.send(cx, out);
+        // Half-close is carried over: the other direction goes on.
+        self.leg(from.other()).end();
+        stopped
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>, out: Outbox) -> Option<Stopped> {
+        if let Err(error) = self.client.send(cx, &out.to_client) {
+            return Some(self.broken(cx, Side::Client, &error));
+        }
+        if let Err(error) = self.server.send(cx, &out.to_server) {
+            return Some(self.broken(cx, Side::Server, &error));
+        }
+        (out.next != Next::Relay).then_some(Stopped::Next(out.next))
+    }
+
+    /// A leg can no longer be written to or read from. What its peer said before is still passed on.
+    fn broken(&mut self, cx: &mut Context<'_>, side: Side, error: &io::Error) -> Stopped {
+        self.drain(cx, side);
+        let reason = match error.kind() {
+            io::ErrorKind::ConnectionReset => format!("the {} reset the connection", side.name()),
+            io::ErrorKind::BrokenPipe => format!("the {} has closed the connection", side.name()),
+            _ => format!("the connection to the {} broke: {error}", side.name()),
+        };
+        Stopped::Over { by: side.into(), reason }
+    }
+
+    /// Takes what has come from a side before its connection broke: a server's last words, above all.
+    fn drain(&mut self, cx: &mut Context<'_>, from: Side) {
+        let mut block = vec![0; DRAIN_BLOCK];
+        for _ in 0..DRAIN_ROUNDS {
+            let Poll::Ready(Ok(read @ 1..)) = self.leg(from).poll_read(cx, &mut block) else { return };
+            let bytes = block.get(..read).unwrap_or_default();
+            let mut out = Outbox::default();
+            self.session.bytes(clock::now(), from, bytes, &mut self.track.log(), &mut out);
+            let after = if from == Side::Server { out.to_client.as_slice() } else { out.to_server.as_slice() };
+            let last = [bytes.get(..out.pass).unwrap_or_default(), after].concat();
+            if self.leg(from.other()).send(cx, &last).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Stopped> {
+        self.held_since = if self.session.holds() { self.held_since.or(Some(Instant::now())) } else { None };
+        loop {
+            let due = self.held_since.map_or(self.last + IDLE_MAX, |since| since + HOLD_MAX);
+            // Moved only where it would come too late; an early one is found not to be due below.
+            if self.timer.deadline() > due {
+                self.timer.as_mut().reset(due);
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if now < due {
+                self.timer.as_mut().reset(due);
+                continue;
+            }
+            if self.held_since.take().is_none() {
+                let reason = format!("nothing was said for {} hours", IDLE_MAX.as_secs() / 3600);
+                return Poll::Ready(Stopped::Over { by: Origin::Proxy, reason });
+            }
+            self.last = now;
+            self.timer.as_mut().reset(now + IDLE_MAX);
+            let mut out = Outbox::default();
+            self.session.release(clock::now(), &mut self.track.log(), &mut out);
+            if let Some(stopped) = self.send(cx, out) {
+                return Poll::Ready(stopped);
+            }
+            cx.waker().wake_by_ref();
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What turns pieces into events: numbers, times, latencies, redaction, counts. The one place where a secret ends.
+//! Takes pieces from a dialog through [`Tap`], gives events to the log.
+//! Does not decide what is passed on.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::content::Contents;
+use super::upgrade::Heard;
+use super::{Config, Log};
+use crate::event::{Body, Event, Level, Note, Origin, REDACTED, Seq, Side, Stamp, Tls};
+use crate::proto::{OUTSTANDING_MAX, Piece, Sink};
+
+/// What is known of a session as a whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    pub user: Option<String>,
+    pub commands: u64,
+    /// Bytes received from the client, TLS and compression removed.
+    pub client_bytes: u64,
+    pub server_bytes: u64,
+}
+
+pub(super) struct Core {
+    config: Config,
+    next: Seq,
+    pub opened: Stamp,
+    pub summary: Summary,
+    /// Greetings and replies, for an upgrade of the proxy's own.
+    pub heard: Vec<Heard>,
+    pub listens: bool,
+    contents: Contents,
+    /// Commands that wait for their replies, with the time of their first line, in order.
+    waiting: VecDeque<Waiting>,
+}
+
+struct Waiting {
+    seq: Seq,
+    at: Stamp,
+    answered: bool,
+}
+
+impl Core {
+    pub fn new(config: Config) -> Core {
+        Core {
+            config,
+            next: 0,
+            opened: Stamp::default(),
+            summary: Summary::default(),
+            heard: Vec::new(),
+            listens: false,
+            contents: Contents::new(config.bodies),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Logs one event, gives its number.
+    pub fn emit(&mut self, at: Stamp, from: Origin, wire: &[u8], body: Body, log: &mut dyn Log) -> Seq {
+        self.log(Event { seq: self.next, at, from, wire: Cow::Borrowed(wire), redacted: false, body }, log)
+    }
+
+    pub fn tls(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log) {
+        self.emit(now, side.into(), b"", Body::Tls(Box::new(facts)), log);
+    }
+
+    /// Bytes that no dialog has seen.
+    pub fn raw(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log) {
+        let all = std::iter::once(0..bytes.len()).collect::<Vec<_>>();
+        // What nobody has read may hold a password.
+        let secrets = if from == Side::Client { all.as_slice() } else { &[] };
+        self.piece(now, Piece { from, wire: bytes, secrets, body: Body::Raw }, log);
+    }
+
+    /// The content of a side that was cut off, if its bytes were being left out.
+    pub fn end_content(&mut self, now: Stamp, from: Side, log: &mut dyn Log) {
+        if let Some(content) = self.contents.end(from) {
+            self.emit(now, from.into(), b"", Body::Content(content), log);
+        }
+    }
+
+    fn piece(&mut self, now: Stamp, mut piece: Piece<'_>, log: &mut dyn Log) -> Seq {
+        let received = match piece.from {
+            Side::Client => &mut self.summary.client_bytes,
+            Side::Server => &mut self.summary.server_bytes,
+        };
+        *received += piece.wire.len() as u64;
+        self.link(now, &mut piece.body);
+        if self.listens {
+            self.heard.extend(Heard::of(&piece.body));
+        }
+        let redacts = !self.config.keep_secrets && !piece.secrets.is_empty();
+        let (wire, redacted) = if redacts {
+            (Cow::Owned(masked(piece.wire, piece.secrets)), true)
+        } else {
+            (Cow::Borrowed(piece.wire), false)
+        };
+        let mut event = Event { seq: self.next, at: now, from: piece.from.into(), wire, redacted, body: piece.body };
+        if let Body::Content(content) = &mut event.body {
+            if !self.contents.take(piece.from, piece.wire, content, &mut event.wire) {
+                return self.next;
+            }
+        }
+        self.log(event, log)
+    }
+
+    /// What the proxy itself says to the server; it counts as nobody's.
+    fn own(&mut self, now: Stamp, wire: &[u8], log: &mut dyn Log) -> Seq {
+        let note = Note {
+            code: "own-command".to_owned(),
+            text: "the proxy upgrades the server leg itself".to_owned(),
+            to: Some(Side::Server.name().to_owned()),
+            ..Note::default()
+        };
+        self.emit(now, Origin::Proxy, wire, Body::Note(note), log)
+    }
+
+    /// Counts commands and tells replies how long they took.
+    fn link(&mut self, now: Stamp, body: &mut Body) {
+        match body {
+            Body::Command(command) if command.continues.is_none() => {
+                self.summary.commands += 1;
+                while self.waiting.front().is_some_and(|first| first.answered) || self.waiting.len() > OUTSTANDING_MAX {
+                    self.waiting.pop_front();
+                }
+                self.waiting.push_back(Waiting { seq: self.next, at: now, answered: false });
+            }
+            Body::Reply(reply) => reply.latency_us = self.latency(now, reply.answers, true),
+            Body::Continue(go) => go.latency_us = self.latency(now, go.answers, false),
+            _ => {}
+        }
+    }
+
+    fn latency(&mut self, now: Stamp, answers: Option<Seq>, whole: bool) -> Option<u64> {
+        let answers = answers?;
+        let index = self.waiting.binary_search_by_key(&answers, |waiting| waiting.seq).ok()?;
+        let waiting = self.waiting.get_mut(index)?;
+        waiting.answered |= whole;
+        Some(now.since(waiting.at))
+    }
+
+    fn log(&mut self, event: Event<'_>, log: &mut dyn Log) -> Seq {
+        log.event(&event);
+        self.next += 1;
+        event.seq
+    }
+}
+
+/// The bytes with `«redacted»` in place of each secret.
+fn masked(wire: &[u8], secrets: &[Range<usize>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(wire.len());
+    let mut at = 0;
+    for secret in secrets {
+        out.extend_from_slice(wire.get(at..secret.start).unwrap_or_default());
+        out.extend_from_slice(REDACTED.as_bytes());
+        at = secret.end.max(at);
+    }
+    out.extend_from_slice(wire.get(at..).unwrap_or_default());
+    out
+}
+
+/// Where a dialog puts what it finds, while it is fed.
+pub(super) struct Tap<'t> {
+    core: &'t mut Core,
+    now: Stamp,
+    log: &'t mut dyn Log,
+    edits: Edits,
+}
+
+impl<'t> Tap<'t> {
+    pub fn new(core: &'t mut Core, now: Stamp, log: &'t mut dyn Log) -> Tap<'t> {
+        Tap { core, now, log, edits: Edits::default() }
+    }
+
+    pub fn own(&mut self, wire: &[u8]) -> Seq {
+        self.core.own(self.now, wire, self.log)
+    }
+
+    pub fn into_edits(self) -> Edits {
+        self.edits
+    }
+}
+
+impl Sink for Tap<'_> {
+    fn piece(&mut self, piece: Piece<'_>) -> Seq {
+        self.core.piece(self.now, piece, self.log)
+    }
+
+    fn note(&mut self, note: Note) {
+        self.core.emit(self.now, Origin::Proxy, b"", Body::Note(note), self.log);
+    }
+
+    fn compress(&mut self, algorithm: &str) {
+        let body = Body::Compress { algorithm: algorithm.to_owned() };
+        self.core.emit(self.now, Origin::Proxy, b"", body, self.log);
+    }
+
+    fn user(&mut self, name: &str) {
+        self.core.summary.user = Some(name.to_owned());
+    }
+
+    fn edit(&mut self, range: Range<usize>, with: &[u8], about: Seq) {
+        let note = Note {
+            level: Level::Info,
+            code: "starttls-hidden".to_owned(),
+            text: "the offer of STARTTLS was taken out for the client: the legs differ, and it would lead nowhere"
+                .to_owned(),
+            about: Some(about),
+            to: Some(Side::Client.name().to_owned()),
+        };
+        self.core.emit(self.now, Origin::Proxy, with, Body::Note(note), self.log);
+        self.edits.0.push((range, with.to_vec()));
+    }
+}
+
+/// What is passed on in place of ranges of an input.
+#[derive(Default)]
+pub(super) struct Edits(Vec<(Range<usize>, Vec<u8>)>);
+
+impl Edits {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Appends the bytes as edited.
+    pub fn apply(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        let mut at = 0;
+        for (range, with) in &self.0 {
+            out.extend_from_slice(bytes.get(at..range.start).unwrap_or_default());
+            out.extend_from_slice(with);
+            at = range.end;
+        }
+        out.extend_from_slice(bytes.get(at..).unwrap_or_default());
+    }
+}

@@ -1,0 +1,316 @@
+//! One session as a machine: it numbers what the dialog finds, links replies to commands, takes secrets out, decides
+//! what is passed on and when the legs are upgraded. Takes the bytes of both legs with the time at which they came,
+//! gives bytes to send, events to log and what to do next. Knows no socket, file or clock.
+
+mod content;
+mod core;
+mod upgrade;
+
+pub use self::core::Summary;
+use self::core::{Core, Tap};
+use self::upgrade::Upgrade;
+use crate::event::{Body, Close, Event, Level, Note, Open, Origin, Side, Stamp, Tls};
+use crate::proto::{Dialog, Flow, Setup, Spec, Stop, Trouble};
+
+/// How many bytes of a side may be held back until the other side has answered. When it is full, that side is not
+/// read until then.
+pub const HELD_MAX: usize = 64 * 1024;
+
+/// Where events go, in order.
+pub trait Log {
+    fn event(&mut self, event: &Event<'_>);
+}
+
+/// How a session is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Log passwords, SASL responses and tokens as they are.
+    pub keep_secrets: bool,
+    /// How many bytes of each content are logged.
+    pub bodies: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { keep_secrets: false, bodies: u64::MAX }
+    }
+}
+
+/// What a session wants done after an input.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// So many bytes from the start of the input go to the other side as they are, before what stands in `to_…`.
+    pub pass: usize,
+    pub to_client: Vec<u8>,
+    pub to_server: Vec<u8>,
+    pub next: Next,
+}
+
+impl Outbox {
+    fn to(&mut self, side: Side) -> &mut Vec<u8> {
+        match side {
+            Side::Client => &mut self.to_client,
+            Side::Server => &mut self.to_server,
+        }
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum Next {
+    #[default]
+    Relay,
+    /// Send what is to be sent, then begin TLS on the server leg, as its client.
+    UpgradeServer,
+    /// Send what is to be sent, then begin TLS on the client leg, as its server. `early` is what it sent of its
+    /// handshake before it was asked to.
+    UpgradeClient { early: Vec<u8> },
+    /// Send what is to be sent, then close both legs.
+    Close { by: Origin, reason: String },
+}
+
+pub struct Session {
+    spec: &'static Spec,
+    dialog: Box<dyn Dialog>,
+    core: Core,
+    upgrade: Upgrade,
+    held: [Vec<u8>; 2],
+    ended: [bool; 2],
+}
+
+impl Session {
+    /// `upgrade` is true where the proxy itself upgrades the server leg.
+    #[must_use]
+    pub fn new(spec: &'static Spec, setup: Setup, upgrade: bool, config: Config) -> Session {
+        let mut core = Core::new(config);
+        core.listens = upgrade;
+        Session {
+            spec,
+            dialog: (spec.dialog)(setup),
+            core,
+            upgrade: if upgrade { Upgrade::own() } else { Upgrade::default() },
+            held: [Vec::new(), Vec::new()],
+            ended: [false; 2],
+        }
+    }
+
+    pub fn open(&mut self, now: Stamp, open: Open, log: &mut dyn Log) {
+        self.core.opened = now;
+        self.core.emit(now, Origin::Proxy, b"", Body::Open(Box::new(open)), log);
+    }
+
+    /// A leg has finished its TLS handshake, other than in an upgrade that the session asked for.
+    pub fn implicit_tls(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log) {
+        self.core.tls(now, side, facts, log);
+    }
+
+    pub fn note(&mut self, now: Stamp, note: Note, log: &mut dyn Log) {
+        self.core.emit(now, Origin::Proxy, b"", Body::Note(note), log);
+    }
+
+    /// Whether more bytes of this side can be taken.
+    #[must_use]
+    pub fn wants(&self, side: Side) -> bool {
+        self.held(side).len() < HELD_MAX && !(side == Side::Client && self.upgrade.owns_server())
+    }
+
+    /// Whether bytes are held that may be passed on after a time although nobody answered.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        !self.held(Side::Client).is_empty() && !self.dialog.upgrading() && !self.upgrade.owns_server()
+    }
+
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        &self.core.summary
+    }
+
+    /// Takes the next bytes of a leg.
+    pub fn bytes(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
+        if self.held(from).is_empty() {
+            let taken = self.take(now, from, bytes, log, out);
+            // Where nothing was changed or held back, the bytes themselves are passed on, without a copy.
+            if let Some(pass) = taken.pass {
+                out.pass = pass;
+            }
+            self.held_mut(from).extend_from_slice(bytes.get(taken.kept_from..).unwrap_or_default());
+        } else {
+            self.held_mut(from).extend_from_slice(bytes);
+            self.take_held(now, from, log, out);
+        }
+        self.unhold(now, from.other(), log, out);
+    }
+
+    /// A leg will send no more. What was held for it is passed on: nobody will answer otherwise than by ending too.
+    pub fn end(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) {
+        if std::mem::replace(self.ended_mut(from), true) {
+            return;
+        }
+        self.flush_held(now, from, log, out);
+        if from == Side::Server {
+            self.flush_held(now, Side::Client, log, out);
+        }
+        let mut tap = Tap::new(&mut self.core, now, log);
+        self.dialog.end(from, &mut tap);
+        self.core.end_content(now, from, log);
+    }
+
+    /// The other side took too long to answer; what is held is passed on.
+    pub fn release(&mut self, now: Stamp, log: &mut dyn Log, out: &mut Outbox) {
+        if !self.holds() {
+            return;
+        }
+        self.note(
+            now,
+            Note {
+                level: Level::Warn,
+                code: "no-answer".to_owned(),
+                text: "bytes that wait for an answer of the other side are passed on without it".to_owned(),
+                ..Note::default()
+            },
+            log,
+        );
+        self.dialog.release();
+        for side in Side::BOTH {
+            self.unhold(now, side, log, out);
+        }
+    }
+
+    /// The server cannot be had: the client is told so in its own protocol.
+    pub fn trouble(
+        &mut self,
+        now: Stamp,
+        trouble: Trouble,
+        code: &str,
+        text: &str,
+        log: &mut dyn Log,
+        out: &mut Outbox,
+    ) {
+        let line = (self.spec.trouble)(trouble, &format!("mailtap: {text}"));
+        let note = Note {
+            level: Level::Warn,
+            code: code.to_owned(),
+            text: text.to_owned(),
+            to: Some(Side::Client.name().to_owned()),
+            ..Note::default()
+        };
+        self.core.emit(now, Origin::Proxy, &line, Body::Note(note), log);
+        out.to_client.extend_from_slice(&line);
+    }
+
+    /// The last event.
+    pub fn close(&mut self, now: Stamp, by: Origin, reason: &str, log: &mut dyn Log) {
+        for side in Side::BOTH {
+            let mut nothing = Outbox::default();
+            self.end(now, side, log, &mut nothing);
+        }
+        let summary = &self.core.summary;
+        let close = Close {
+            by: by.name().to_owned(),
+            reason: reason.to_owned(),
+            client_bytes: summary.client_bytes,
+            server_bytes: summary.server_bytes,
+            commands: summary.commands,
+            duration_us: now.since(self.core.opened),
+            user: summary.user.clone(),
+        };
+        self.core.emit(now, Origin::Proxy, b"", Body::Close(Box::new(close)), log);
+    }
+
+    fn held(&self, side: Side) -> &Vec<u8> {
+        let [client, server] = &self.held;
+        if side == Side::Client { client } else { server }
+    }
+
+    fn held_mut(&mut self, side: Side) -> &mut Vec<u8> {
+        let [client, server] = &mut self.held;
+        if side == Side::Client { client } else { server }
+    }
+
+    fn ended_mut(&mut self, side: Side) -> &mut bool {
+        let [client, server] = &mut self.ended;
+        if side == Side::Client { client } else { server }
+    }
+
+    /// Reads on in what is held of both sides, for as long as one gets further.
+    fn unhold(&mut self, now: Stamp, first: Side, log: &mut dyn Log, out: &mut Outbox) {
+        let mut side = first;
+        let mut idle = 0;
+        while idle < 2 && out.next == Next::Relay {
+            let progress = !self.held(side).is_empty() && self.take_held(now, side, log, out);
+            idle = if progress { 0 } else { idle + 1 };
+            side = side.other();
+        }
+    }
+
+    /// Gives true if any of what is held was taken.
+    fn take_held(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) -> bool {
+        let held = std::mem::take(self.held_mut(from));
+        let taken = self.take(now, from, &held, log, out);
+        if let Some(pass) = taken.pass {
+            out.to(from.other()).extend_from_slice(held.get(..pass).unwrap_or(&held));
+        }
+        let rest = held.get(taken.kept_from..).unwrap_or_default();
+        if !rest.is_empty() {
+            *self.held_mut(from) = rest.to_vec();
+        }
+        taken.kept_from > 0
+    }
+
+    /// Feeds the dialog and passes on what it took, save what it edits or what begins an upgrade.
+    fn take(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) -> Taken {
+        let mut tap = Tap::new(&mut self.core, now, log);
+        let flow = self.dialog.feed(from, bytes, &mut tap);
+        let edits = tap.into_edits();
+        let (taken, accepts) = match flow {
+            Flow::All => (bytes.len(), None),
+            Flow::Stop { at, why: Stop::Hold } => (at, None),
+            Flow::Stop { at, why: Stop::StartTls { reply } } => (at, Some(reply)),
+        };
+        let passed = accepts.unwrap_or(taken);
+        if from == Side::Server && self.upgrade.owns_server() {
+            self.own_upgrade(now, bytes, passed, edits, accepts.is_some(), log, out);
+        } else if edits.is_empty() && accepts.is_none() {
+            return Taken { pass: Some(passed), kept_from: taken };
+        } else {
+            let to = out.to(from.other());
+            edits.apply(bytes.get(..passed).unwrap_or(bytes), to);
+        }
+        let Some(reply) = accepts else { return Taken { pass: None, kept_from: taken } };
+        self.accepted(now, bytes.get(reply..taken).unwrap_or_default(), log, out);
+        self.inject(now, Side::Server, bytes.get(taken..).unwrap_or_default(), log);
+        Taken { pass: None, kept_from: bytes.len() }
+    }
+
+    /// Passes on what is held as it is: the sides come to their end.
+    fn flush_held(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) {
+        if self.held(from).is_empty() {
+            return;
+        }
+        // An upgrade was asked for and will not come; until here nothing of what follows it was passed on, and it
+        // still may not be.
+        if self.dialog.upgrading() && from == Side::Client {
+            let held = std::mem::take(self.held_mut(from));
+            self.inject(now, from, &held, log);
+            return;
+        }
+        // Each release lets the dialog take at least one more line.
+        for _ in 0..HELD_MAX {
+            if self.held(from).is_empty() {
+                return;
+            }
+            self.dialog.release();
+            if !self.take_held(now, from, log, out) {
+                break;
+            }
+        }
+        let held = std::mem::take(self.held_mut(from));
+        self.core.raw(now, from, &held, log);
+        out.to(from.other()).extend_from_slice(&held);
+    }
+}
+
+struct Taken {
+    /// So many bytes can be passed on as they are; none where they were put into the outbox already.
+    pass: Option<usize>,
+    kept_from: usize,
+}

@@ -1,0 +1,241 @@
+//! The upgrade to TLS in the middle of a session: asked for by the client, or made by the proxy on the server leg.
+//! Takes the server's acceptance and the outcome of each handshake, gives the order of the steps.
+//! Does not shake hands itself, and knows no protocol: what is said to the server comes from its `Spec`.
+
+use super::core::{Edits, Tap};
+use super::{Log, Next, Outbox, Session};
+use crate::event::{Body, Greeting, Level, Note, Origin, Reply, Seq, Side, Stamp, Tls};
+use crate::proto::{Flow, Piece, Setup, Sink, Trouble};
+
+/// A TLS record of a handshake begins so (RFC 8446 §5.1).
+const HANDSHAKE: [u8; 2] = [0x16, 0x03];
+
+#[derive(Default)]
+pub(super) struct Upgrade {
+    /// The server's acceptance, kept from the client until the server leg is up.
+    accepted: Vec<u8>,
+    /// What the client sent of its handshake too early.
+    early: Vec<u8>,
+    own: Option<Own>,
+}
+
+/// The proxy upgrades the server leg itself before the client hears anything.
+struct Own {
+    /// What the client is to get once the leg is up: the greeting.
+    greeting: Vec<u8>,
+    greeted: bool,
+    /// The command of the proxy that waits for its reply.
+    step: usize,
+    waits_for: Option<Seq>,
+}
+
+impl Upgrade {
+    pub fn own() -> Upgrade {
+        let own = Own { greeting: Vec::new(), greeted: false, step: 0, waits_for: None };
+        Upgrade { own: Some(own), ..Upgrade::default() }
+    }
+
+    pub fn owns_server(&self) -> bool {
+        self.own.is_some()
+    }
+}
+
+impl Session {
+    /// A handshake that [`Next::UpgradeServer`] or [`Next::UpgradeClient`] asked for has ended. `Err` is why it failed.
+    pub fn upgraded(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log, out: &mut Outbox) {
+        let error = facts.error.clone().filter(|_| facts.version.is_none());
+        self.core.tls(now, side, facts, log);
+        match (side, error) {
+            (Side::Server, None) if self.upgrade.own.is_some() => self.own_done(out),
+            (Side::Server, None) => {
+                out.to_client.append(&mut self.upgrade.accepted);
+                out.next = Next::UpgradeClient { early: std::mem::take(&mut self.upgrade.early) };
+            }
+            (Side::Client, None) => self.dialog.upgraded(true),
+            (Side::Server, Some(error)) if self.upgrade.own.is_some() => {
+                self.trouble(now, Trouble::Tls, "upstream-tls", &error, log, out);
+                out.next = Next::Close { by: Origin::Server, reason: error };
+            }
+            (Side::Server, Some(error)) => {
+                let line = self.dialog.refusal(&format!("mailtap: {error}"));
+                self.dialog.upgraded(false);
+                let note = Note {
+                    level: Level::Warn,
+                    code: "upstream-tls".to_owned(),
+                    text: format!(
+                        "the server accepted STARTTLS, and its TLS failed: {error}; the client was refused in its place"
+                    ),
+                    to: Some(Side::Client.name().to_owned()),
+                    ..Note::default()
+                };
+                self.core.emit(now, Origin::Proxy, &line, Body::Note(note), log);
+                out.to_client.extend_from_slice(&line);
+                out.next = Next::Close { by: Origin::Server, reason: error };
+            }
+            (Side::Client, Some(error)) => out.next = Next::Close { by: Origin::Client, reason: error },
+        }
+    }
+
+    /// The server has accepted an upgrade.
+    pub(super) fn accepted(&mut self, now: Stamp, reply: &[u8], log: &mut dyn Log, out: &mut Outbox) {
+        if self.upgrade.own.is_none() {
+            self.upgrade.accepted = reply.to_vec();
+            let held = std::mem::take(self.held_mut(Side::Client));
+            if held.starts_with(&HANDSHAKE) || (held.len() == 1 && held.starts_with(&HANDSHAKE[..1])) {
+                let text = "the client began its TLS handshake before the server had accepted STARTTLS";
+                self.note(
+                    now,
+                    Note { code: "early-client-hello".to_owned(), text: text.to_owned(), ..Note::default() },
+                    log,
+                );
+                self.upgrade.early = held;
+            } else {
+                self.inject(now, Side::Client, &held, log);
+            }
+        }
+        out.next = Next::UpgradeServer;
+    }
+
+    /// Plaintext behind an upgrade: it is logged, and goes no further.
+    pub(super) fn inject(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log) {
+        if bytes.is_empty() {
+            return;
+        }
+        // Read by a dialog of its own, for the secrets that may stand in it.
+        let mut dialog = (self.spec.dialog)(Setup::default());
+        let mut tap = Injected(Tap::new(&mut self.core, now, log));
+        let taken = match dialog.feed(from, bytes, &mut tap) {
+            Flow::All => bytes.len(),
+            Flow::Stop { at, .. } => at,
+        };
+        dialog.end(from, &mut tap);
+        let rest = bytes.get(taken..).unwrap_or_default();
+        if !rest.is_empty() {
+            self.core.raw(now, from, rest, log);
+        }
+        let text = format!(
+            "{} bytes of plaintext stood behind STARTTLS on the {} leg; they were not passed on into TLS",
+            bytes.len(),
+            from.name()
+        );
+        self.note(
+            now,
+            Note { level: Level::Warn, code: "starttls-injection".to_owned(), text, ..Note::default() },
+            log,
+        );
+    }
+
+    /// The server spoke while the proxy upgrades its leg: `taken` of `bytes` were read.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn own_upgrade(
+        &mut self,
+        now: Stamp,
+        bytes: &[u8],
+        taken: usize,
+        edits: Edits,
+        accepted: bool,
+        log: &mut dyn Log,
+        out: &mut Outbox,
+    ) {
+        let heard = std::mem::take(&mut self.core.heard);
+        let Some(own) = &mut self.upgrade.own else { return };
+        if !own.greeted {
+            edits.apply(bytes.get(..taken).unwrap_or(bytes), &mut own.greeting);
+        }
+        if accepted {
+            return;
+        }
+        for Heard { status, answers } in heard {
+            let Some(own) = &mut self.upgrade.own else { return };
+            let goes_on = match answers {
+                None => !std::mem::replace(&mut own.greeted, true) && (self.spec.greets)(&status),
+                Some(seq) if own.waits_for == Some(seq) => own.step < self.spec.starttls.len(),
+                Some(_) => continue,
+            };
+            if goes_on {
+                self.own_step(now, log, out);
+                continue;
+            }
+            let text = format!("the server does not let its connection be upgraded to TLS: it answered {status}");
+            self.trouble(now, Trouble::Tls, "upstream-tls", &text, log, out);
+            out.next = Next::Close { by: Origin::Server, reason: text };
+            return;
+        }
+    }
+
+    /// The proxy says its next command.
+    fn own_step(&mut self, now: Stamp, log: &mut dyn Log, out: &mut Outbox) {
+        let Some(own) = &mut self.upgrade.own else { return };
+        let Some(line) = self.spec.starttls.get(own.step) else { return };
+        own.step += 1;
+        let mut tap = Spoken { tap: Tap::new(&mut self.core, now, log), said: None };
+        let _ = self.dialog.feed(Side::Client, line, &mut tap);
+        own.waits_for = tap.said;
+        out.to_server.extend_from_slice(line);
+    }
+
+    fn own_done(&mut self, out: &mut Outbox) {
+        let Some(own) = self.upgrade.own.take() else { return };
+        self.dialog.upgraded(true);
+        out.to_client.extend_from_slice(&own.greeting);
+    }
+}
+
+/// A greeting or reply, as an upgrade of the proxy's own needs it.
+pub(super) struct Heard {
+    pub status: String,
+    pub answers: Option<Seq>,
+}
+
+impl Heard {
+    pub fn of(body: &Body) -> Option<Heard> {
+        match body {
+            Body::Greeting(Greeting { status, .. }) => Some(Heard { status: status.clone(), answers: None }),
+            Body::Reply(Reply { status, answers: Some(answers), .. }) => {
+                Some(Heard { status: status.clone(), answers: Some(*answers) })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Logs pieces as raw bytes, without their secrets.
+struct Injected<'t>(Tap<'t>);
+
+impl Sink for Injected<'_> {
+    fn piece(&mut self, piece: Piece<'_>) -> Seq {
+        self.0.piece(Piece { body: Body::Raw, ..piece })
+    }
+
+    fn note(&mut self, _: Note) {}
+
+    fn compress(&mut self, _: &str) {}
+
+    fn user(&mut self, _: &str) {}
+
+    fn edit(&mut self, _: std::ops::Range<usize>, _: &[u8], _: Seq) {}
+}
+
+/// Logs what the proxy itself says to the server: not as the client's.
+struct Spoken<'t> {
+    tap: Tap<'t>,
+    said: Option<Seq>,
+}
+
+impl Sink for Spoken<'_> {
+    fn piece(&mut self, piece: Piece<'_>) -> Seq {
+        let seq = self.tap.own(piece.wire);
+        self.said = Some(seq);
+        seq
+    }
+
+    fn note(&mut self, note: Note) {
+        self.tap.note(note);
+    }
+
+    fn compress(&mut self, _: &str) {}
+
+    fn user(&mut self, _: &str) {}
+
+    fn edit(&mut self, _: std::ops::Range<usize>, _: &[u8], _: Seq) {}
+}
