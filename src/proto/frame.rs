@@ -21,7 +21,7 @@ pub struct Framer {
     /// How many blocks of the present line were given already.
     blocks: usize,
     /// Where dot-terminated data stands in relation to its end.
-    dot: Dot,
+    dot: Approach,
     whole: bool,
 }
 
@@ -85,7 +85,7 @@ impl Framer {
     /// Sets what comes next; to be called between cuts. `Counted(0)` is the same as `Line`.
     pub fn expect(&mut self, mode: Mode) {
         self.mode = if mode == Mode::Counted(0) { Mode::Line } else { mode };
-        self.dot = Dot::Start;
+        self.dot = Approach::Start;
     }
 
     /// Whether a line has begun and not ended.
@@ -117,7 +117,7 @@ impl Framer {
     pub fn finish(&mut self) -> Vec<u8> {
         self.blocks = 0;
         let held = self.dot.held();
-        self.dot = Dot::Middle;
+        self.dot = Approach::Middle;
         if self.mode == Mode::Dotted { held.to_vec() } else { std::mem::take(&mut self.partial) }
     }
 
@@ -167,7 +167,7 @@ impl Framer {
         let mut dot = self.dot;
         for (index, &byte) in input.iter().enumerate().take(STRADDLE) {
             dot = dot.step(byte);
-            if dot == Dot::End {
+            if dot == Approach::End {
                 return self.terminated(input, index + 1);
             }
         }
@@ -176,7 +176,7 @@ impl Framer {
                 return self.terminated(input, at + 5);
             }
             let tail = input.len() - 4;
-            dot = input.get(tail..).unwrap_or_default().iter().fold(Dot::Middle, |dot, &byte| dot.step(byte));
+            dot = input.get(tail..).unwrap_or_default().iter().fold(Approach::Middle, |dot, &byte| dot.step(byte));
         }
         self.dot = dot;
         let given = input.len() - dot.held().len();
@@ -192,14 +192,14 @@ impl Framer {
         let before = self.dot;
         for (index, &byte) in input.iter().enumerate() {
             self.dot = self.dot.step(byte);
-            if self.dot == Dot::End {
+            if self.dot == Approach::End {
                 self.mode = Mode::Line;
                 return (Some(Cut::Data { bytes: Cow::Borrowed(b".\r\n"), end: Some(3) }), index + 1);
             }
             if self.dot.held().is_empty() {
                 // It was not. What was held is given alone; the input is looked at again from where it stands.
                 let given = [held, input.get(..index).unwrap_or_default()].concat();
-                self.dot = if before == Dot::DotCr || index > 0 { Dot::Cr } else { Dot::Middle };
+                self.dot = if before == Approach::DotCr || index > 0 { Approach::Cr } else { Approach::Middle };
                 return (Some(Cut::Data { bytes: Cow::Owned(given), end: None }), index);
             }
         }
@@ -220,7 +220,7 @@ static TERMINATOR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r
 
 /// The last bytes of dot-terminated data, as far as they can be part of CRLF "." CRLF (RFC 5321 §4.1.1.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Dot {
+enum Approach {
     /// After CRLF, or before the first byte.
     #[default]
     Start,
@@ -233,23 +233,23 @@ enum Dot {
     End,
 }
 
-impl Dot {
+impl Approach {
     fn step(self, byte: u8) -> Dot {
         match (self, byte) {
-            (Dot::Start, b'.') => Dot::Dot,
-            (Dot::Dot, b'\r') => Dot::DotCr,
-            (Dot::DotCr, b'\n') => Dot::End,
-            (Dot::Cr, b'\n') => Dot::Start,
-            (_, b'\r') => Dot::Cr,
-            _ => Dot::Middle,
+            (Approach::Start, b'.') => Approach::Dot,
+            (Approach::Dot, b'\r') => Approach::DotCr,
+            (Approach::DotCr, b'\n') => Approach::End,
+            (Approach::Cr, b'\n') => Approach::Start,
+            (_, b'\r') => Approach::Cr,
+            _ => Approach::Middle,
         }
     }
 
     /// The bytes that are kept back because they belong to the terminator if it is one.
     fn held(self) -> &'static [u8] {
         match self {
-            Dot::Dot => b".",
-            Dot::DotCr => b".\r",
+            Approach::Dot => b".",
+            Approach::DotCr => b".\r",
             _ => b"",
         }
     }
