@@ -234,7 +234,7 @@ enum Approach {
 }
 
 impl Approach {
-    fn step(self, byte: u8) -> Dot {
+    fn step(self, byte: u8) -> Approach {
         match (self, byte) {
             (Approach::Start, b'.') => Approach::Dot,
             (Approach::Dot, b'\r') => Approach::DotCr,
