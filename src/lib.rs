@@ -17,4 +17,6 @@ pub mod route;
 pub mod session;
 #[cfg(feature = "proxy")]
 pub mod store;
+#[cfg(feature = "proxy")]
+pub mod tls;
 pub mod view;

@@ -6,3 +6,7 @@ mod support;
 
 mod real_servers;
 mod talks;
+#[cfg(feature = "proxy")]
+mod tls_handshake;
+#[cfg(feature = "proxy")]
+mod tls_kit;

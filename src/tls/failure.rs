@@ -1,0 +1,306 @@
+//! Why a handshake failed, in words: who is to blame, what happened, what can be done.
+//! Takes errors of rustls and of the operating system, gives a sentence, advice and a stable word.
+//! Does not decide what becomes of the session.
+
+use std::io;
+use std::time::Duration;
+
+use rustls::{AlertDescription, Error as TlsError, PeerIncompatible};
+
+use crate::tls::hello::Peek;
+use crate::tls::verdict;
+
+/// Which of the two ends of the mail conversation the failed leg leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    Client,
+    Server,
+}
+
+/// Who has to change something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    Client,
+    Server,
+    Mailtap,
+}
+
+/// A failed handshake, told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub blame: Blame,
+    /// A stable kebab-case word.
+    pub code: &'static str,
+    /// What happened: a clause that can follow "mailtap: ".
+    pub text: String,
+    /// What can be done about it.
+    pub advice: Option<String>,
+}
+
+/// Code of [`of_hello`] when somebody spoke plaintext where TLS was to begin.
+pub const PLAINTEXT: &str = "tls-plaintext";
+/// Code when the client does not accept the certificate that mailtap made.
+pub const REFUSED: &str = "tls-certificate-refused";
+/// Code when there is no common version.
+pub const VERSION: &str = "tls-version";
+/// Code when there is no common cipher, group or signature.
+pub const NO_COMMON: &str = "tls-nothing-in-common";
+/// Code when the server's certificate was not accepted.
+pub const UNVERIFIED: &str = "tls-unverified";
+/// Code when a client certificate is missing or refused.
+pub const CLIENT_CERTIFICATE: &str = "tls-client-certificate";
+/// Code when the connection ended in the middle of the handshake.
+pub const CLOSED: &str = "tls-closed";
+/// Code when the handshake took too long.
+pub const TIMEOUT: &str = "tls-timeout";
+/// Code for an ALPN offer that was refused.
+pub const ALPN: &str = "tls-alpn";
+/// Code for everything else.
+pub const FAILED: &str = "tls-failed";
+
+const TRUST: &str = "let it trust mailtap's CA: `mailtap ca trust` shows the steps for each program; a program that pins \
+                     its server's certificate can only be passed through with --passthrough";
+
+/// The failure behind what rustls reports while reading the hello.
+#[must_use]
+pub fn of_hello(error: &TlsError, peek: &Peek) -> Failure {
+    let client = |code, text: String, advice: Option<&str>| Failure {
+        blame: Blame::Client,
+        code,
+        text,
+        advice: advice.map(str::to_string),
+    };
+    let newer = "use a newer version of the client, or switch TLS 1.2 on in it";
+    match peek {
+        Peek::NotTls(shown) => client(
+            PLAINTEXT,
+            format!("the client sent plaintext (\"{shown}\") where TLS was to begin"),
+            Some("set the client to TLS from the start (\"SSL/TLS\"), or use the port for STARTTLS"),
+        ),
+        Peek::Ssl2 => {
+            client(VERSION, "the client offers only SSLv2; mailtap speaks TLSv1.2 and TLSv1.3".into(), Some(newer))
+        }
+        Peek::Hello(offer) if !offer.is_new_enough() => client(
+            VERSION,
+            format!("the client offers only {}; mailtap speaks TLSv1.2 and TLSv1.3", offer.versions_in_words()),
+            Some(newer),
+        ),
+        _ => of_tls(Peer::Client, "the client", error),
+    }
+}
+
+/// The failure behind an error of rustls on the leg to `peer`, which people know as `name`. For the server leg ask
+/// the watch first: a refused certificate has a better sentence there ([`unverified`]).
+#[must_use]
+pub fn of_tls(peer: Peer, name: &str, error: &TlsError) -> Failure {
+    let theirs = match peer {
+        Peer::Client => Blame::Client,
+        Peer::Server => Blame::Server,
+    };
+    let told = |blame, code, text: String, advice: Option<&str>| Failure {
+        blame,
+        code,
+        text,
+        advice: advice.map(str::to_string),
+    };
+    match error {
+        TlsError::AlertReceived(alert) => of_alert(peer, theirs, name, *alert),
+        TlsError::InvalidCertificate(why) => {
+            told(theirs, UNVERIFIED, format!("{name}'s certificate was refused: {why}"), Some(verdict::ADVICE))
+        }
+        TlsError::NoCertificatesPresented => told(theirs, UNVERIFIED, format!("{name} presented no certificate"), None),
+        TlsError::InvalidMessage(rustls::InvalidMessage::InvalidContentType) if peer == Peer::Server => told(
+            Blame::Mailtap,
+            PLAINTEXT,
+            format!("{name} answered in plaintext where TLS was to begin"),
+            Some(
+                "that port has no TLS from the start: use the plain scheme, or the one with +starttls, on the right side of the route",
+            ),
+        ),
+        TlsError::PeerIncompatible(why) => of_incompatible(theirs, name, why),
+        TlsError::NoApplicationProtocol => {
+            told(theirs, ALPN, format!("{name} and mailtap have no ALPN protocol in common"), None)
+        }
+        TlsError::General(_) | TlsError::FailedToGetCurrentTime | TlsError::FailedToGetRandomBytes => {
+            told(Blame::Mailtap, FAILED, format!("TLS with {name} failed in mailtap itself: {error}"), None)
+        }
+        _ => told(theirs, FAILED, format!("{name} broke the rules of TLS: {error}"), None),
+    }
+}
+
+/// The failure behind an error of the connection; rustls's errors inside it are found.
+#[must_use]
+pub fn of_io(peer: Peer, name: &str, error: &io::Error) -> Failure {
+    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
+        return of_tls(peer, name, inner);
+    }
+    let blame = if peer == Peer::Client { Blame::Client } else { Blame::Server };
+    let closed = matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+    );
+    if !closed {
+        return Failure {
+            blame,
+            code: FAILED,
+            text: format!("the TLS handshake with {name} failed: {error}"),
+            advice: None,
+        };
+    }
+    // Many clients hang up on a certificate they do not trust without any alert, while a person is being asked.
+    let advice = (peer == Peer::Client).then(|| format!("if it does not trust the certificate, {TRUST}"));
+    Failure {
+        blame,
+        code: CLOSED,
+        text: format!("{name} closed the connection in the middle of the TLS handshake"),
+        advice,
+    }
+}
+
+/// The handshake was given up after `waited`.
+#[must_use]
+pub fn of_timeout(peer: Peer, name: &str, waited: Duration) -> Failure {
+    let blame = if peer == Peer::Client { Blame::Client } else { Blame::Server };
+    let advice = (peer == Peer::Server)
+        .then(|| "a server that stays silent may have no TLS on that port: try the scheme with +starttls".to_string());
+    let text = format!("{name} did not finish the TLS handshake within {} seconds", waited.as_secs());
+    Failure { blame, code: TIMEOUT, text, advice }
+}
+
+/// The server's certificate was not accepted; `reason` is the watch's sentence.
+#[must_use]
+pub fn unverified(reason: &str) -> Failure {
+    Failure {
+        blame: Blame::Server,
+        code: UNVERIFIED,
+        text: reason.to_string(),
+        advice: Some(verdict::ADVICE.to_string()),
+    }
+}
+
+fn of_alert(peer: Peer, theirs: Blame, name: &str, alert: AlertDescription) -> Failure {
+    use AlertDescription as A;
+    let word = alert_word(alert);
+    let told = |code, text: String, advice: Option<&str>| Failure {
+        blame: theirs,
+        code,
+        text,
+        advice: advice.map(str::to_string),
+    };
+    match (peer, alert) {
+        (
+            Peer::Client,
+            A::UnknownCA
+            | A::BadCertificate
+            | A::CertificateUnknown
+            | A::UnsupportedCertificate
+            | A::CertificateExpired
+            | A::CertificateRevoked
+            | A::AccessDenied,
+        ) => told(REFUSED, format!("the client refused mailtap's certificate (alert {word})"), Some(TRUST)),
+        (Peer::Client, A::DecryptError) => {
+            told(REFUSED, format!("the client refused mailtap's certificate or signature (alert {word})"), Some(TRUST))
+        }
+        (
+            Peer::Server,
+            A::BadCertificate
+            | A::UnknownCA
+            | A::CertificateUnknown
+            | A::CertificateExpired
+            | A::CertificateRevoked
+            | A::UnsupportedCertificate
+            | A::AccessDenied,
+        ) => told(
+            CLIENT_CERTIFICATE,
+            format!("{name} refused the client certificate (alert {word})"),
+            Some("give one that it accepts with --upstream-cert and --upstream-key"),
+        ),
+        (Peer::Server, A::CertificateRequired) => told(
+            CLIENT_CERTIFICATE,
+            format!("{name} requires a client certificate (alert {word})"),
+            Some("give it with --upstream-cert and --upstream-key"),
+        ),
+        (_, A::ProtocolVersion) => told(
+            VERSION,
+            format!("{name} speaks neither TLSv1.2 nor TLSv1.3 (alert {word})"),
+            Some("mailtap speaks no older versions: the other side has to be updated"),
+        ),
+        (_, A::HandshakeFailure | A::InsufficientSecurity) => {
+            told(NO_COMMON, format!("{name} and mailtap have no cipher or signature in common (alert {word})"), None)
+        }
+        (_, A::NoApplicationProtocol) => {
+            told(ALPN, format!("{name} refused the ALPN protocols offered (alert {word})"), None)
+        }
+        (Peer::Server, A::UnrecognisedName) => told(
+            FAILED,
+            format!("{name} does not know the host name it was asked for (alert {word})"),
+            Some("give the server's real host name in the route, or connect the client to that name"),
+        ),
+        (_, A::CloseNotify | A::UserCanceled) => told(
+            CLOSED,
+            format!("{name} broke off the TLS handshake (alert {word})"),
+            (peer == Peer::Client).then_some(TRUST),
+        ),
+        _ => told(FAILED, format!("{name} ended the TLS handshake (alert {word})"), None),
+    }
+}
+
+fn of_incompatible(theirs: Blame, name: &str, why: &PeerIncompatible) -> Failure {
+    use PeerIncompatible as P;
+    match why {
+        P::Tls12NotOffered
+        | P::Tls12NotOfferedOrEnabled
+        | P::ServerDoesNotSupportTls12Or13
+        | P::ServerTlsVersionIsDisabledByOurConfig
+        | P::SupportedVersionsExtensionRequired => Failure {
+            blame: theirs,
+            code: VERSION,
+            text: format!("{name} speaks neither TLSv1.2 nor TLSv1.3"),
+            advice: Some("mailtap speaks no older versions: the other side has to be updated".into()),
+        },
+        P::NoSignatureSchemesInCommon => Failure {
+            blame: theirs,
+            code: NO_COMMON,
+            text: format!("{name} has no signature algorithm in common with mailtap's certificate"),
+            advice: Some("an old client may need --leaf-key rsa2048".into()),
+        },
+        P::NoCipherSuitesInCommon
+        | P::NoKxGroupsInCommon
+        | P::NoEcPointFormatsInCommon
+        | P::UncompressedEcPointsRequired => Failure {
+            blame: theirs,
+            code: NO_COMMON,
+            text: format!("{name} and mailtap have no cipher suite or key exchange in common"),
+            advice: Some("an old client may need --leaf-key rsa2048".into()),
+        },
+        other => Failure {
+            blame: theirs,
+            code: NO_COMMON,
+            text: format!("{name} offers a TLS that mailtap cannot use ({other:?})"),
+            advice: None,
+        },
+    }
+}
+
+/// The alert's name as RFC 8446 section 6 spells it, `unknown_ca`.
+#[must_use]
+pub fn alert_word(alert: AlertDescription) -> String {
+    match alert {
+        AlertDescription::UnknownCA => return "unknown_ca".into(),
+        AlertDescription::UnknownPSKIdentity => return "unknown_psk_identity".into(),
+        AlertDescription::UnrecognisedName => return "unrecognized_name".into(),
+        AlertDescription::Unknown(number) => return format!("number {number}"),
+        _ => {}
+    }
+    let mut word = String::new();
+    for letter in format!("{alert:?}").chars() {
+        if letter.is_ascii_uppercase() && !word.is_empty() {
+            word.push('_');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
+}
