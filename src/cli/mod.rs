@@ -5,6 +5,7 @@
 mod completions;
 mod globals;
 mod proxy;
+mod tls;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::tls::TlsArgs;
 use super::{Failure, Globals};
 use crate::event::Object;
 use crate::net::{self, LIVE_MAX, Live, Options, Proxy};
@@ -33,6 +34,8 @@ pub struct Args {
     shown: Shown,
     #[command(flatten)]
     recording: RecordingArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Let clients from these networks connect, besides this machine (repeatable; needed to listen elsewhere than on loopback)
     #[arg(long, value_name = "CIDR", value_delimiter = ',', num_args = 1..)]
     allow_from: Vec<String>,
@@ -69,7 +72,7 @@ pub struct RecordingArgs {
 /// # Errors
 /// A wrong route, or an address or folder that cannot be used.
 pub fn run(args: Args, globals: &Globals) -> Result<(), Failure> {
-    let options = options(&args)?;
+    let options = options(&args, globals)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -77,7 +80,7 @@ pub fn run(args: Args, globals: &Globals) -> Result<(), Failure> {
     runtime.block_on(serve(options, &args.shown, globals))
 }
 
-fn options(args: &Args) -> Result<Options, Failure> {
+fn options(args: &Args, globals: &Globals) -> Result<Options, Failure> {
     let mut routes = Vec::new();
     for text in &args.routes {
         routes.push(Route::parse(text).map_err(Failure::usage)?);
@@ -110,6 +113,7 @@ fn options(args: &Args) -> Result<Options, Failure> {
         grace: Duration::from_secs(args.grace),
         sessions_max,
         session: session::Config { keep_secrets: args.recording.keep_secrets, bodies: args.recording.bodies },
+        secure: args.tls.open(&globals.dir)?,
     })
 }
 
@@ -170,6 +174,11 @@ fn print_live(blocks: &Receiver<Live>, json: bool, globals: &Globals) {
     for block in blocks {
         let mut out = io::stdout().lock();
         for line in block.lines.split_inclusive(|&byte| byte == b'\n') {
+            // The first event of a session carries its name already.
+            if memchr::memmem::find(line.get(..80).unwrap_or(line), b"\"kind\":\"open\"").is_some() {
+                let _ = out.write_all(line);
+                continue;
+            }
             let _ = write!(out, "{{\"session\":\"{}\",", block.session);
             let _ = out.write_all(line.get(1..).unwrap_or_default());
         }

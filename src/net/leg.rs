@@ -10,6 +10,8 @@ use rustls::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::tls::certificate::Certificate;
+
 /// How many bytes are read at a time. Larger blocks cost less for each byte up to here, and one buffer of this size
 /// is shared by all sessions of a thread.
 pub const BLOCK: usize = 256 * 1024;
@@ -46,9 +48,21 @@ impl Leg {
         &self.socket
     }
 
+    /// The socket itself, for what passes before TLS has begun.
+    pub fn socket_mut(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
     #[must_use]
     pub fn tls(&self) -> Option<&Connection> {
         self.tls.as_deref()
+    }
+
+    /// The names in the certificate that the peer presented.
+    #[must_use]
+    pub fn peer_names(&self) -> Vec<String> {
+        let presented = self.tls().and_then(|tls| tls.peer_certificates()).and_then(<[_]>::first);
+        presented.and_then(Certificate::parse).map(|certificate| certificate.names).unwrap_or_default()
     }
 
     /// From here on the leg speaks TLS. The handshake is done by [`Leg::poll_handshake`].

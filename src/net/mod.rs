@@ -7,6 +7,7 @@ mod dial;
 mod leg;
 mod pump;
 mod record;
+mod secure;
 mod serve;
 
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +23,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 pub use self::clock::now;
 use self::record::Recorder;
 pub use self::record::{LIVE_MAX, Live};
+pub use self::secure::Secure;
 use self::serve::Guest;
 use crate::route::Route;
 use crate::session;
@@ -40,6 +42,7 @@ pub struct Options {
     /// How many sessions may run at a time; further clients wait to be accepted.
     pub sessions_max: usize,
     pub session: session::Config,
+    pub secure: Secure,
 }
 
 /// Listeners that are bound and not yet served.
@@ -60,6 +63,7 @@ pub struct BindError {
 struct Shared {
     recorder: Recorder,
     session: session::Config,
+    secure: Secure,
     allow_from: Vec<IpNet>,
     refused: AtomicU64,
     stop: watch::Receiver<bool>,
@@ -108,6 +112,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             recorder: Recorder::start(store, live)?,
             session: self.options.session,
+            secure: self.options.secure,
             allow_from: self.options.allow_from,
             refused: AtomicU64::new(0),
             stop: stopped,

@@ -13,9 +13,10 @@ use tokio::time::{Instant, Sleep};
 
 use super::clock;
 use super::leg::{BLOCK, Leg};
-use super::record::Track;
+use super::record::{Pen, Track};
 use crate::event::{Level, Note, Origin, Side};
 use crate::session::{Next, Outbox, Session};
+use crate::tls::failure::{self, Peer};
 
 /// How long nothing may come from either side. RFC 2177 has clients end IDLE within 29 minutes, and RFC 9051 §5.4 lets
 /// a server log out after 30; a day is far above both, and ends what a vanished peer left behind.
@@ -26,6 +27,10 @@ const HOLD_MAX: Duration = Duration::from_secs(10);
 
 /// How long the last bytes to a leg may take when a session is closed.
 const FLUSH_MAX: Duration = Duration::from_secs(5);
+
+/// How long a client that was told why it cannot be served may take to leave by itself.
+const LINGER_MAX: Duration = Duration::from_secs(2);
+const LINGER_BLOCK: usize = 4096;
 
 /// How much is still read from a connection that broke: a few lines, or the end of a message.
 const DRAIN_BLOCK: usize = 64 * 1024;
@@ -47,7 +52,8 @@ pub struct Pump {
     pub session: Session,
     pub track: Track,
     pub client: Leg,
-    pub server: Leg,
+    /// None where no server could be reached.
+    pub server: Option<Leg>,
     ended: [bool; 2],
     /// Which side ended first.
     first: Option<Side>,
@@ -58,7 +64,7 @@ pub struct Pump {
 
 impl Pump {
     #[must_use]
-    pub fn new(session: Session, track: Track, client: Leg, server: Leg) -> Pump {
+    pub fn new(session: Session, track: Track, client: Leg, server: Option<Leg>) -> Pump {
         let last = Instant::now();
         let timer = Box::pin(tokio::time::sleep_until(last + IDLE_MAX));
         Pump { session, track, client, server, ended: [false; 2], first: None, timer, last, held_since: None }
@@ -69,40 +75,62 @@ impl Pump {
         poll_fn(|cx| self.poll(cx)).await
     }
 
-    /// Does something with the session and sends what comes of it.
-    ///
-    /// # Errors
-    /// Those of the sockets.
-    pub async fn act(&mut self, action: impl FnOnce(&mut Session, &mut super::record::Pen<'_>, &mut Outbox)) -> Next {
+    /// Does something with the session and sends what comes of it. Gives what is to be done next.
+    pub async fn act(&mut self, action: impl FnOnce(&mut Session, &mut Pen<'_>, &mut Outbox)) -> Next {
         let mut out = Outbox::default();
         action(&mut self.session, &mut self.track.log(), &mut out);
-        let mut out = Some(out);
         poll_fn(|cx| {
-            let Some(out) = out.take() else { return Poll::Ready(Next::Relay) };
             // A leg that is broken shows when it is read.
-            let _ = self.client.send(cx, &out.to_client);
-            let _ = self.server.send(cx, &out.to_server);
-            Poll::Ready(out.next)
+            for (side, bytes) in [(Side::Client, &out.to_client), (Side::Server, &out.to_server)] {
+                if let Some(leg) = self.leg(side) {
+                    let _ = leg.send(cx, bytes);
+                }
+            }
+            Poll::Ready(())
         })
-        .await
+        .await;
+        out.next
     }
 
-    /// Sends what is left to both legs, as long as they take it, and ends them.
-    pub async fn finish(&mut self) {
-        self.client.end();
-        self.server.end();
+    /// Sends what is left to a leg, as long as it takes it.
+    pub async fn flush(&mut self, side: Side) {
+        let Some(leg) = self.leg(side) else { return };
+        // What could not be sent shows in the handshake that follows.
+        let _ = tokio::time::timeout(FLUSH_MAX, poll_fn(|cx| leg.poll_flush(cx))).await;
+    }
+
+    /// Sends what is left to both legs, as long as they take it, and ends them. With `linger` the client has time to
+    /// read the last words: closing a connection with bytes unread resets it.
+    pub async fn finish(&mut self, linger: bool) {
+        for side in Side::BOTH {
+            if let Some(leg) = self.leg(side) {
+                leg.end();
+            }
+        }
         let flush = poll_fn(|cx| {
-            let client = self.client.poll_flush(cx);
-            let server = self.server.poll_flush(cx);
-            if client.is_ready() && server.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+            let waiting = Side::BOTH.map(|side| self.leg(side).is_some_and(|leg| leg.poll_flush(cx).is_pending()));
+            if waiting.contains(&true) { Poll::Pending } else { Poll::Ready(()) }
         });
         let _ = tokio::time::timeout(FLUSH_MAX, flush).await;
+        if linger {
+            let mut block = vec![0; LINGER_BLOCK];
+            let ends = poll_fn(|cx| {
+                loop {
+                    match self.client.poll_read(cx, &mut block) {
+                        Poll::Ready(Ok(1..)) => {}
+                        Poll::Ready(_) => return Poll::Ready(()),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            });
+            let _ = tokio::time::timeout(LINGER_MAX, ends).await;
+        }
     }
 
-    fn leg(&mut self, side: Side) -> &mut Leg {
+    fn leg(&mut self, side: Side) -> Option<&mut Leg> {
         match side {
-            Side::Client => &mut self.client,
-            Side::Server => &mut self.server,
+            Side::Client => Some(&mut self.client),
+            Side::Server => self.server.as_mut(),
         }
     }
 
@@ -121,7 +149,9 @@ impl Pump {
                     Poll::Pending => {}
                 }
             }
-            if self.ended == [true, true] && self.client.is_ended() && self.server.is_ended() {
+            if self.ended == [true, true]
+                && Side::BOTH.iter().all(|&side| self.leg(side).is_none_or(|leg| leg.is_ended()))
+            {
                 let by = self.first.unwrap_or(Side::Client);
                 let reason = format!("the {} ended the connection", by.name());
                 return Poll::Ready(Stopped::Over { by: by.into(), reason });
@@ -135,8 +165,10 @@ impl Pump {
     /// Flushes what the other side is to get, then reads more for it.
     fn poll_side(&mut self, cx: &mut Context<'_>, from: Side) -> Poll<Option<Stopped>> {
         let to = from.other();
-        if self.leg(to).is_full() || self.leg(to).wants_end() {
-            match self.leg(to).poll_flush(cx) {
+        if let Some(leg) = self.leg(to)
+            && (leg.is_full() || leg.wants_end())
+        {
+            match leg.poll_flush(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Some(self.broken(cx, to, &error))),
                 Poll::Pending => return Poll::Pending,
@@ -145,11 +177,14 @@ impl Pump {
         if self.has_ended(from) || !self.session.wants(from) || !self.track.has_room(cx) {
             return Poll::Pending;
         }
-        BUFFER.with_borrow_mut(|buffer| match self.leg(from).poll_read(cx, buffer) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(error)) => Poll::Ready(Some(self.broken(cx, from, &error))),
-            Poll::Ready(Ok(0)) => Poll::Ready(self.end(cx, from)),
-            Poll::Ready(Ok(read)) => Poll::Ready(self.pass(cx, from, buffer.get(..read).unwrap_or_default())),
+        BUFFER.with_borrow_mut(|buffer| {
+            let Some(leg) = self.leg(from) else { return Poll::Pending };
+            match leg.poll_read(cx, buffer) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Err(error)) => Poll::Ready(Some(self.broken(cx, from, &error))),
+                Poll::Ready(Ok(0)) => Poll::Ready(self.end(cx, from)),
+                Poll::Ready(Ok(read)) => Poll::Ready(self.pass(cx, from, buffer.get(..read).unwrap_or_default())),
+            }
         })
     }
 
@@ -158,17 +193,19 @@ impl Pump {
         let mut out = Outbox::default();
         self.session.bytes(clock::now(), from, bytes, &mut self.track.log(), &mut out);
         let passed = bytes.get(..out.pass).unwrap_or_default();
-        if let Err(error) = self.leg(from.other()).send(cx, passed) {
+        if let Some(leg) = self.leg(from.other())
+            && let Err(error) = leg.send(cx, passed)
+        {
             return Some(self.broken(cx, from.other(), &error));
         }
-        self.send(cx, out)
+        self.send(cx, &out).map_or_else(|| stopped(out), Some)
     }
 
     fn end(&mut self, cx: &mut Context<'_>, from: Side) -> Option<Stopped> {
         let [client, server] = &mut self.ended;
         *(if from == Side::Client { client } else { server }) = true;
         self.first.get_or_insert(from);
-        if !self.leg(from).closed_cleanly {
+        if self.leg(from).is_some_and(|leg| !leg.closed_cleanly) {
             let note = Note {
                 level: Level::Info,
                 code: "no-close-notify".to_owned(),
@@ -179,20 +216,23 @@ impl Pump {
         }
         let mut out = Outbox::default();
         self.session.end(clock::now(), from, &mut self.track.log(), &mut out);
-        let stopped = self.send(cx, out);
+        let broken = self.send(cx, &out);
         // Half-close is carried over: the other direction goes on.
-        self.leg(from.other()).end();
-        stopped
+        if let Some(leg) = self.leg(from.other()) {
+            leg.end();
+        }
+        broken.map_or_else(|| stopped(out), Some)
     }
 
-    fn send(&mut self, cx: &mut Context<'_>, out: Outbox) -> Option<Stopped> {
-        if let Err(error) = self.client.send(cx, &out.to_client) {
-            return Some(self.broken(cx, Side::Client, &error));
+    fn send(&mut self, cx: &mut Context<'_>, out: &Outbox) -> Option<Stopped> {
+        for (side, bytes) in [(Side::Client, &out.to_client), (Side::Server, &out.to_server)] {
+            if let Some(leg) = self.leg(side)
+                && let Err(error) = leg.send(cx, bytes)
+            {
+                return Some(self.broken(cx, side, &error));
+            }
         }
-        if let Err(error) = self.server.send(cx, &out.to_server) {
-            return Some(self.broken(cx, Side::Server, &error));
-        }
-        (out.next != Next::Relay).then_some(Stopped::Next(out.next))
+        None
     }
 
     /// A leg can no longer be written to or read from. What its peer said before is still passed on.
@@ -201,22 +241,37 @@ impl Pump {
         let reason = match error.kind() {
             io::ErrorKind::ConnectionReset => format!("the {} reset the connection", side.name()),
             io::ErrorKind::BrokenPipe => format!("the {} has closed the connection", side.name()),
+            // Some clients look at the certificate only after the handshake.
+            io::ErrorKind::InvalidData => self.tls_failed(side, error),
             _ => format!("the connection to the {} broke: {error}", side.name()),
         };
         Stopped::Over { by: side.into(), reason }
+    }
+
+    fn tls_failed(&mut self, side: Side, error: &io::Error) -> String {
+        let peer = if side == Side::Client { Peer::Client } else { Peer::Server };
+        let failure = failure::of_io(peer, &format!("the {}", side.name()), error);
+        let text = match &failure.advice {
+            Some(advice) => format!("{}: {advice}", failure.text),
+            None => failure.text.clone(),
+        };
+        let note = Note { level: Level::Warn, code: failure.code.to_owned(), text, ..Note::default() };
+        self.session.note(clock::now(), note, &mut self.track.log());
+        failure.text
     }
 
     /// Takes what has come from a side before its connection broke: a server's last words, above all.
     fn drain(&mut self, cx: &mut Context<'_>, from: Side) {
         let mut block = vec![0; DRAIN_BLOCK];
         for _ in 0..DRAIN_ROUNDS {
-            let Poll::Ready(Ok(read @ 1..)) = self.leg(from).poll_read(cx, &mut block) else { return };
+            let Some(leg) = self.leg(from) else { return };
+            let Poll::Ready(Ok(read @ 1..)) = leg.poll_read(cx, &mut block) else { return };
             let bytes = block.get(..read).unwrap_or_default();
             let mut out = Outbox::default();
             self.session.bytes(clock::now(), from, bytes, &mut self.track.log(), &mut out);
             let after = if from == Side::Server { out.to_client.as_slice() } else { out.to_server.as_slice() };
             let last = [bytes.get(..out.pass).unwrap_or_default(), after].concat();
-            if self.leg(from.other()).send(cx, &last).is_err() {
+            if self.leg(from.other()).is_none_or(|leg| leg.send(cx, &last).is_err()) {
                 return;
             }
         }
@@ -246,10 +301,14 @@ impl Pump {
             self.timer.as_mut().reset(now + IDLE_MAX);
             let mut out = Outbox::default();
             self.session.release(clock::now(), &mut self.track.log(), &mut out);
-            if let Some(stopped) = self.send(cx, out) {
+            if let Some(stopped) = self.send(cx, &out).map_or_else(|| stopped(out), Some) {
                 return Poll::Ready(stopped);
             }
             cx.waker().wake_by_ref();
         }
     }
+}
+
+fn stopped(out: Outbox) -> Option<Stopped> {
+    (out.next != Next::Relay).then_some(Stopped::Next(out.next))
 }

@@ -4,23 +4,26 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use super::dial::dial;
 use super::leg::Leg;
 use super::pump::{Pump, Stopped};
+use super::secure::{Asked, Done, Failed};
 use super::{Shared, clock, prepare};
-use crate::event::{Open, Origin, Stamp};
+use crate::event::{Level, Note, Open, Origin, Side, Stamp, Tls};
 use crate::proto::{SchemeTls, Setup, Trouble};
 use crate::route::Route;
-use crate::session::{Next, Outbox, Session};
+use crate::session::{Next, Session};
 use crate::store::{Entry, ids};
+use crate::tls::failure::Failure;
 
-/// How long a client that was told why it cannot be served may take to leave by itself. Closing earlier can reset the
-/// connection before the client has read the reason.
-const LEAVE_FOR: Duration = Duration::from_secs(2);
+/// `how` of a handshake that opens a connection.
+const IMPLICIT: &str = "implicit";
+/// `how` of a handshake in the middle of one.
+const STARTTLS: &str = "starttls";
 
 /// A client that was accepted.
 pub(super) struct Guest {
@@ -30,82 +33,214 @@ pub(super) struct Guest {
 }
 
 pub(super) async fn serve(guest: Guest, shared: &Shared) {
-    let opened = clock::now();
-    let Guest { socket, client, route } = guest;
-    let id = new_id(opened);
-    let mut open = Open {
-        format: Open::FORMAT.to_owned(),
-        session: id,
-        protocol: route.spec.name.to_owned(),
-        client: client.to_string(),
-        listener: socket.local_addr().unwrap_or(route.listen).to_string(),
-        upstream_name: route.upstream.to_string(),
-        route: route.to_string(),
-        mailtap: env!("CARGO_PKG_VERSION").to_owned(),
-        ..Open::default()
-    };
-    let setup = Setup { hide_starttls: route.unequal() };
-    let mut session = Session::new(route.spec, setup, route.server.tls == SchemeTls::StartTls, shared.session);
     let mut stop = shared.stop.clone();
-    let dialled = tokio::select! {
-        dialled = dial(&route.upstream) => dialled,
-        _ = stop.wait_for(|stop| *stop) => return,
-    };
-    let (server, address) = match dialled {
-        Ok(connected) => connected,
-        Err(error) => {
-            open.upstream = error.address.map(|address| address.to_string()).unwrap_or_default();
-            let entry = Entry::new(&open, opened);
-            let track = shared.recorder.track(entry);
-            let mut out = Outbox::default();
-            {
-                let mut log = track.log();
-                session.open(opened, open, &mut log);
-                session.trouble(clock::now(), Trouble::Unreachable, error.code, &error.text, &mut log, &mut out);
-                session.close(clock::now(), Origin::Proxy, &error.text, &mut log);
-            }
-            track.close();
-            leave(socket, &out.to_client).await;
-            return;
-        }
-    };
-    prepare(&server);
-    open.upstream = address.to_string();
-    let track = shared.recorder.track(Entry::new(&open, opened));
-    session.open(opened, open, &mut track.log());
-    let mut pump = Pump::new(session, track, Leg::plain(socket), Leg::plain(server));
+    let Some(mut call) = Call::open(guest, shared, &mut stop).await else { return };
     let (by, reason) = tokio::select! {
-        ended = relay(&mut pump) => ended,
+        ended = call.run(shared) => ended,
         _ = stop.wait_for(|stop| *stop) => (Origin::Proxy, "mailtap was stopped".to_owned()),
     };
-    pump.finish().await;
-    let Pump { mut session, track, .. } = pump;
-    session.close(clock::now(), by, &reason, &mut track.log());
-    track.close();
+    call.close(by, &reason).await;
 }
 
-async fn relay(pump: &mut Pump) -> (Origin, String) {
-    loop {
-        match pump.run().await {
-            Stopped::Over { by, reason } | Stopped::Next(Next::Close { by, reason }) => return (by, reason),
-            Stopped::Next(_) => return (Origin::Proxy, "TLS is not there yet".to_owned()),
+/// A session under way.
+struct Call {
+    pump: Pump,
+    route: Arc<Route>,
+    /// The client's hello, where its leg has TLS from the first byte, until it is answered.
+    asked: Option<Asked>,
+    trouble: Option<Unreached>,
+}
+
+/// Why there is no server.
+struct Unreached {
+    trouble: Trouble,
+    code: &'static str,
+    text: String,
+}
+
+impl Call {
+    /// Reads the client's hello, where there is one, dials the server and begins the recording.
+    async fn open(guest: Guest, shared: &Shared, stop: &mut watch::Receiver<bool>) -> Option<Call> {
+        let opened = clock::now();
+        let Guest { socket, client, route } = guest;
+        let mut open = Open {
+            format: Open::FORMAT.to_owned(),
+            session: new_id(opened),
+            protocol: route.spec.name.to_owned(),
+            client: client.to_string(),
+            listener: socket.local_addr().unwrap_or(route.listen).to_string(),
+            upstream_name: route.upstream.to_string(),
+            route: route.to_string(),
+            mailtap: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Open::default()
+        };
+        let setup = Setup { hide_starttls: route.unequal() };
+        let mut session = Session::new(route.spec, setup, route.server.tls == SchemeTls::StartTls, shared.session);
+        let mut leg = Leg::plain(socket);
+        let begin = async {
+            let asked = match route.client.tls {
+                SchemeTls::Implicit => Some(shared.secure.hello(&mut leg, IMPLICIT, b"").await),
+                _ => None,
+            };
+            if let Some(Err(failed)) = asked {
+                return (Some(Err(failed)), None);
+            }
+            (asked, Some(dial(&route.upstream).await))
+        };
+        let (asked, dialled) = tokio::select! {
+            begun = begin => begun,
+            _ = stop.wait_for(|stop| *stop) => return None,
+        };
+        let (server, trouble) = match dialled {
+            Some(Ok((socket, address))) => {
+                prepare(&socket);
+                open.upstream = address.to_string();
+                (Some(Leg::plain(socket)), None)
+            }
+            Some(Err(error)) => {
+                open.upstream = error.address.map(|address| address.to_string()).unwrap_or_default();
+                (None, Some(Unreached { trouble: Trouble::Unreachable, code: error.code, text: error.text }))
+            }
+            None => (None, None),
+        };
+        let track = shared.recorder.track(Entry::new(&open, opened));
+        session.open(opened, open, &mut track.log());
+        let mut call = Call { pump: Pump::new(session, track, leg, server), route, asked: None, trouble };
+        match asked {
+            Some(Ok(asked)) => call.asked = Some(asked),
+            Some(Err(failed)) => {
+                let reason = call.tell_failed(Side::Client, &failed);
+                call.close(Origin::Client, &reason).await;
+                return None;
+            }
+            None => {}
+        }
+        Some(call)
+    }
+
+    /// Brings the legs up, relays, and upgrades them when the session says so. Gives who ended it, and why.
+    async fn run(&mut self, shared: &Shared) -> (Origin, String) {
+        if let Err(ended) = self.begin(shared).await {
+            return ended;
+        }
+        let mut next = Next::Relay;
+        loop {
+            next = match next {
+                Next::Relay => match self.pump.run().await {
+                    Stopped::Over { by, reason } => return (by, reason),
+                    Stopped::Next(next) => next,
+                },
+                Next::Close { by, reason } => return (by, reason),
+                Next::UpgradeServer => self.upgrade_server(shared).await,
+                Next::UpgradeClient { early } => self.upgrade_client(shared, &early).await,
+            };
         }
     }
-}
 
-/// Says the last words to a client and lets it go.
-async fn leave(socket: TcpStream, words: &[u8]) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut socket = socket;
-    let goodbye = async {
-        socket.write_all(words).await?;
-        socket.shutdown().await?;
-        let mut rest = [0; 1024];
-        while socket.read(&mut rest).await? > 0 {}
-        std::io::Result::Ok(())
-    };
-    // The client may be gone already; then there is nobody to tell.
-    let _ = tokio::time::timeout(LEAVE_FOR, goodbye).await;
+    /// TLS from the first byte, on the legs that have it: upstream first.
+    async fn begin(&mut self, shared: &Shared) -> Result<(), (Origin, String)> {
+        let (mut names, mut alpn) = (Vec::new(), None);
+        if self.route.server.tls == SchemeTls::Implicit
+            && let Some(leg) = &mut self.pump.server
+        {
+            let shaken = shared.secure.server_leg(leg, IMPLICIT, &self.route.upstream.host, self.asked.as_ref()).await;
+            match shaken {
+                Ok(done) => {
+                    (names, alpn) = (done.names.clone(), done.alpn.clone());
+                    self.tell_done(Side::Server, done);
+                }
+                Err(failed) => {
+                    self.tell_failed(Side::Server, &failed);
+                    let Failure { code, text, .. } = failed.failure;
+                    self.trouble = Some(Unreached { trouble: Trouble::Tls, code, text });
+                }
+            }
+        }
+        if let Some(asked) = self.asked.take() {
+            let leg = &mut self.pump.client;
+            let host = &self.route.upstream.host;
+            match shared.secure.client_leg(leg, IMPLICIT, asked, host, &names, alpn.as_deref()).await {
+                Ok(done) => self.tell_done(Side::Client, done),
+                Err(failed) => return Err((Origin::Client, self.tell_failed(Side::Client, &failed))),
+            }
+        }
+        let Some(Unreached { trouble, code, text }) = self.trouble.take() else { return Ok(()) };
+        self.pump.act(|session, log, out| session.trouble(clock::now(), trouble, code, &text, log, out)).await;
+        Err((Origin::Proxy, text))
+    }
+
+    async fn upgrade_server(&mut self, shared: &Shared) -> Next {
+        self.pump.flush(Side::Server).await;
+        let Some(leg) = &mut self.pump.server else {
+            return Next::Close { by: Origin::Proxy, reason: "there is no server to upgrade".to_owned() };
+        };
+        let facts = match shared.secure.server_leg(leg, STARTTLS, &self.route.upstream.host, None).await {
+            Ok(done) => {
+                self.tell_doubt(done.doubt);
+                done.facts
+            }
+            Err(failed) => Tls { error: Some(failed.failure.text.clone()), ..failed.facts },
+        };
+        self.pump.act(|session, log, out| session.upgraded(clock::now(), Side::Server, facts, log, out)).await
+    }
+
+    async fn upgrade_client(&mut self, shared: &Shared, early: &[u8]) -> Next {
+        self.pump.flush(Side::Client).await;
+        let names = self.pump.server.as_ref().map(Leg::peer_names).unwrap_or_default();
+        let leg = &mut self.pump.client;
+        let shaken = match shared.secure.hello(leg, STARTTLS, early).await {
+            Ok(asked) => {
+                let host = &self.route.upstream.host;
+                shared.secure.client_leg(leg, STARTTLS, asked, host, &names, None).await
+            }
+            Err(failed) => Err(failed),
+        };
+        match shaken {
+            Ok(done) => {
+                let facts = done.facts;
+                self.pump.act(|session, log, out| session.upgraded(clock::now(), Side::Client, facts, log, out)).await
+            }
+            Err(failed) => {
+                let reason = self.tell_failed(Side::Client, &failed);
+                Next::Close { by: Origin::Client, reason }
+            }
+        }
+    }
+
+    fn tell_done(&mut self, side: Side, done: Done) {
+        let mut log = self.pump.track.log();
+        self.pump.session.implicit_tls(clock::now(), side, done.facts, &mut log);
+        drop(log);
+        self.tell_doubt(done.doubt);
+    }
+
+    fn tell_doubt(&mut self, doubt: Option<String>) {
+        let Some(doubt) = doubt else { return };
+        let text = format!("the server's certificate was accepted as --upstream-insecure says, although {doubt}");
+        self.note("upstream-unverified", text);
+    }
+
+    /// Logs a failed handshake, gives the reason in a sentence.
+    fn tell_failed(&mut self, side: Side, failed: &Failed) -> String {
+        let facts = Tls { error: Some(failed.failure.text.clone()), ..failed.facts.clone() };
+        self.pump.session.implicit_tls(clock::now(), side, facts, &mut self.pump.track.log());
+        if side == Side::Client {
+            self.note(failed.failure.code, failed.sentence());
+        }
+        failed.failure.text.clone()
+    }
+
+    fn note(&mut self, code: &str, text: String) {
+        let note = Note { level: Level::Warn, code: code.to_owned(), text, ..Note::default() };
+        self.pump.session.note(clock::now(), note, &mut self.pump.track.log());
+    }
+
+    async fn close(mut self, by: Origin, reason: &str) {
+        self.pump.finish(by == Origin::Proxy).await;
+        let Pump { mut session, track, .. } = self.pump;
+        session.close(clock::now(), by, reason, &mut track.log());
+        track.close();
+    }
 }
 
 fn new_id(now: Stamp) -> String {

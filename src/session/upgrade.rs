@@ -41,9 +41,10 @@ impl Upgrade {
 }
 
 impl Session {
-    /// A handshake that [`Next::UpgradeServer`] or [`Next::UpgradeClient`] asked for has ended. `Err` is why it failed.
+    /// A handshake that [`Next::UpgradeServer`] or [`Next::UpgradeClient`] asked for has ended; with an error in its
+    /// facts, it failed.
     pub fn upgraded(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log, out: &mut Outbox) {
-        let error = facts.error.clone().filter(|_| facts.version.is_none());
+        let error = facts.error.clone();
         self.core.tls(now, side, facts, log);
         match (side, error) {
             (Side::Server, None) if self.upgrade.own.is_some() => self.own_done(out),

@@ -1,0 +1,86 @@
+//! The options for TLS that every command with a proxy in it takes.
+//! Takes arguments and the folder, gives what the process has for TLS.
+//! Does not know when a leg speaks it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::KeyLog;
+
+use super::Failure;
+use crate::net::Secure;
+use crate::tls::authority::Authority;
+use crate::tls::keylog::KeyLogFile;
+use crate::tls::leaf::LeafKey;
+use crate::tls::server::Server;
+use crate::tls::upstream::{self, Upstream};
+
+#[derive(clap::Args, Debug)]
+pub struct TlsArgs {
+    /// Trust the certificates in this PEM file too, besides the system's (repeatable)
+    #[arg(long, value_name = "FILE")]
+    upstream_ca: Vec<PathBuf>,
+    /// Accept any certificate of the server; each session says so
+    #[arg(long)]
+    upstream_insecure: bool,
+    /// Certificate (PEM) to show to servers that ask for one
+    #[arg(long, value_name = "FILE", requires = "upstream_key")]
+    upstream_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "upstream_cert")]
+    upstream_key: Option<PathBuf>,
+    /// Append the TLS secrets of both legs to this file, for Wireshark
+    #[arg(long, value_name = "FILE", env = "SSLKEYLOGFILE", hide_env_values = true)]
+    keylog: Option<PathBuf>,
+    /// Use this CA certificate (PEM) instead of the generated one
+    #[arg(long, value_name = "FILE", requires = "ca_key")]
+    ca_cert: Option<PathBuf>,
+    /// The private key (PEM) of that CA
+    #[arg(long, value_name = "FILE", requires = "ca_cert")]
+    ca_key: Option<PathBuf>,
+    /// The kind of key of the certificates that clients see: rsa2048 is for old ones
+    #[arg(long, value_name = "KIND", default_value = "p256")]
+    leaf_key: LeafKeyArg,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum LeafKeyArg {
+    P256,
+    Rsa2048,
+}
+
+impl TlsArgs {
+    /// Opens the CA (made in `dir/certs` on first use) and what else the options name.
+    ///
+    /// # Errors
+    /// A file that cannot be used.
+    pub fn open(&self, dir: &Path) -> Result<Secure, Failure> {
+        let authority = match (&self.ca_cert, &self.ca_key) {
+            (Some(cert), Some(key)) => Authority::from_files(cert, key),
+            _ => Authority::open(&dir.join("certs")),
+        };
+        let leaf_key = match self.leaf_key {
+            LeafKeyArg::P256 => LeafKey::P256,
+            LeafKeyArg::Rsa2048 => LeafKey::Rsa2048,
+        };
+        let authority = authority.map_err(Failure::usage)?.with_leaf_key(leaf_key);
+        if let Some(warning) = authority.warning() {
+            eprintln!("mailtap: {warning}");
+        }
+        let key_log = match self.keylog.as_deref().filter(|path| !path.as_os_str().is_empty()) {
+            Some(path) => Some(Arc::new(KeyLogFile::open(path).map_err(Failure::usage)?) as Arc<dyn KeyLog>),
+            None => None,
+        };
+        let options = upstream::Options {
+            ca_files: self.upstream_ca.clone(),
+            insecure: self.upstream_insecure,
+            identity: self.upstream_cert.clone().zip(self.upstream_key.clone()),
+            key_log: key_log.clone(),
+        };
+        Ok(Secure {
+            authority,
+            server: Server::new(key_log).map_err(Failure::work)?,
+            upstream: Upstream::open(&options).map_err(Failure::usage)?,
+        })
+    }
+}
