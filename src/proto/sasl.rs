@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::event::{Auth, Object, Seq};
+use super::Sink;
+use crate::event::{Auth, Level, Note, Object, Seq};
 
 /// The longest user name that is taken out of a response, in bytes. RFC 4616 §2 lets names be 255 octets long.
 const NAME_MAX: usize = 255;
@@ -28,13 +29,29 @@ pub struct Exchange {
     of: Seq,
     step: u32,
     challenge: Option<String>,
+    layer: Layer,
+}
+
+/// Whether both sides encrypt or sign what they say after a login (RFC 4422 §3.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layer {
+    #[default]
+    None,
+    /// The mechanism has layers, and the choice of one is not to be seen in the exchange.
+    Possible,
+    Certain,
 }
 
 impl Exchange {
     /// `of` is the number of the command that began it.
     #[must_use]
     pub fn new(mechanism: &str, of: Seq) -> Exchange {
-        Exchange { mechanism: mechanism.to_ascii_uppercase(), of, step: 0, challenge: None }
+        let mechanism = mechanism.to_ascii_uppercase();
+        let layer = match mechanism.as_str() {
+            "GSSAPI" | "GSS-SPNEGO" | "KERBEROS_V4" | "SRP" => Layer::Possible,
+            _ => Layer::None,
+        };
+        Exchange { mechanism, of, step: 0, challenge: None, layer }
     }
 
     /// The same exchange, begun by the command of this number.
@@ -46,6 +63,12 @@ impl Exchange {
     #[must_use]
     pub fn mechanism(&self) -> &str {
         &self.mechanism
+    }
+
+    /// What may come after it.
+    #[must_use]
+    pub fn layer(&self) -> Layer {
+        self.layer
     }
 
     /// The number of the command that began it.
@@ -84,6 +107,13 @@ impl Exchange {
             return auth;
         };
         auth.user = self.read(&message, &mut auth.args);
+        if self.mechanism == "DIGEST-MD5" {
+            // RFC 2831 §2.1.2.1: `auth-int` signs and `auth-conf` encrypts all that follows.
+            let qop = directive_value(&message, "qop").unwrap_or_default();
+            if qop.eq_ignore_ascii_case(b"auth-int") || qop.eq_ignore_ascii_case(b"auth-conf") {
+                self.layer = Layer::Certain;
+            }
+        }
         auth
     }
 
@@ -107,6 +137,40 @@ impl Exchange {
         let prompt = self.challenge.as_deref().unwrap_or("").to_ascii_lowercase();
         let asks_for_name = if prompt.is_empty() { self.step == 1 } else { !prompt.contains("pass") && self.step == 1 };
         if asks_for_name { name(message) } else { None }
+    }
+}
+
+/// Notes that a login is bound to the TLS connection that it runs in (RFC 5929, RFC 9266), which ends at the proxy.
+pub fn note_channel_binding(exchange: &Exchange, out: &mut dyn Sink) {
+    if !exchange.mechanism.ends_with("-PLUS") {
+        return;
+    }
+    out.note(Note {
+        level: Level::Warn,
+        code: "channel-binding".to_owned(),
+        text: format!(
+            "{} binds the login to the TLS connection, and the client's ends at the proxy: where TLS is used it will fail. \
+             Let the client log in by {}, or pass its TLS through unread",
+            exchange.mechanism,
+            exchange.mechanism.trim_end_matches("-PLUS"),
+        ),
+        about: Some(exchange.of),
+        ..Note::default()
+    });
+}
+
+/// The note that a security layer begins after the reply of this number.
+#[must_use]
+pub fn layer_note(about: Seq) -> Note {
+    Note {
+        level: Level::Warn,
+        code: "sasl-security-layer".to_owned(),
+        text: "the login put on a security layer: what follows is signed or encrypted by the two ends, and is logged as raw \
+               bytes. To read it, let the client use TLS and a login without a layer (DIGEST-MD5 with qop=auth, GSSAPI \
+               without integrity)"
+            .to_owned(),
+        about: Some(about),
+        ..Note::default()
     }
 }
 

@@ -6,7 +6,6 @@ mod command;
 mod reply;
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
 use self::command::{Command, Lines};
 use super::frame::{Cut, Framer, Mode, Part};
@@ -96,8 +95,8 @@ impl Pop3 {
         if matches!(part, Part::Middle | Part::Tail) {
             let (of, secret) = self.client_line;
             let continued = crate::event::Command { continues: Some(of), ..crate::event::Command::default() };
-            let all = [0..line.len()];
-            let secrets: &[Range<usize>] = if secret { &all } else { &[] };
+            let secret = secret.then_some(0..line.len());
+            let secrets = secret.as_slice();
             out.piece(Piece { from: Side::Client, wire: line, secrets, body: Body::Command(continued) });
             return;
         }
@@ -108,8 +107,8 @@ impl Pop3 {
             if let Some(user) = &said.user {
                 out.user(user);
             }
-            let secret = [0..text.len()];
-            let secrets: &[Range<usize>] = if text == b"*" { &[] } else { &secret };
+            let secret = (text != b"*").then_some(0..text.len());
+            let secrets = secret.as_slice();
             let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body: Body::Auth(said) });
             self.client_line = (of, true);
             return;
@@ -263,7 +262,8 @@ impl Pop3 {
                 None if used == 0 => return Flow::Stop { at, why: Stop::Hold },
                 None => {}
                 Some(Cut::Line { bytes, part }) => {
-                    if self.take_server_line(&bytes, part, before, out) {
+                    let upgrade = self.take_server_line(&bytes, part, before, out);
+                    if upgrade {
                         return Flow::Stop { at, why: Stop::StartTls { reply: before } };
                     }
                 }

@@ -1,0 +1,154 @@
+//! The client's half: commands, SASL responses and messages.
+//! Takes the client's bytes, gives pieces, and puts down what is to be answered.
+//! Does not read answers; see `server`.
+
+use std::ops::Range;
+
+use super::super::frame::{Cut, Part};
+use super::super::sasl::{self, Exchange};
+use super::super::{Flow, OUTSTANDING_MAX, Piece, Sink, Stop, lost_sync};
+use super::command::{Command, Kind};
+use super::content::Message;
+use super::{Auth, Expected, Mode, Smtp, Variant};
+use crate::event;
+use crate::event::{Body, Side};
+
+impl Smtp {
+    pub(super) fn feed_client(&mut self, bytes: &[u8], out: &mut dyn Sink) -> Flow {
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.client_must_wait() {
+                return Flow::Stop { at, why: Stop::Hold };
+            }
+            self.layer_begins(rest, out);
+            let (cut, used) = self.client.cut(rest);
+            at += used;
+            match cut {
+                None => {}
+                Some(Cut::Line { bytes, part }) => self.take_client_line(&bytes, part, out),
+                Some(Cut::Data { bytes, end }) => self.take_content(&bytes, end, out),
+                Some(Cut::Raw(bytes)) => self.raw(Side::Client, bytes, out),
+            }
+        }
+        Flow::All
+    }
+
+    /// Whether the client's next bytes cannot be read before the server has answered.
+    fn client_must_wait(&self) -> bool {
+        if self.upgrade {
+            return true;
+        }
+        if self.message.is_some() || self.client.within_line() {
+            return false;
+        }
+        self.auth.as_ref().is_some_and(|auth| !auth.asked)
+            || matches!(self.newest(), Some(Kind::Data | Kind::StartTls))
+            || (self.newest() == Some(Kind::Turn) && !self.released)
+            || self.expected.len() >= OUTSTANDING_MAX
+    }
+
+    fn take_client_line(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
+        let text = line.trim_ascii_end();
+        if matches!(part, Part::Middle | Part::Tail) {
+            let (of, secret) = self.client_line;
+            let said = event::Command { continues: Some(of), ..event::Command::default() };
+            let secret = secret.then_some(0..text.len());
+            client_piece(line, secret, Body::Command(said), out);
+            return;
+        }
+        if let Some(auth) = self.auth.as_mut().filter(|auth| auth.asked) {
+            auth.asked = false;
+            let said = auth.exchange.response(text);
+            let secret = (text != b"*").then_some(0..text.len());
+            self.client_line = (say_response(line, secret, said, out), true);
+            return;
+        }
+        let command = Command::parse(line);
+        if let Some(mut exchange) = self.stray.take()
+            && !command.known
+            && !text.is_empty()
+        {
+            let mut said = exchange.response(text);
+            said.args.flag("stray", true);
+            let of = say_response(line, Some(0..text.len()), said, out);
+            self.client_line = (of, true);
+            self.stray = Some(exchange);
+            self.expected.push_back(Expected::new(of, Kind::Stray));
+            return;
+        }
+        self.take_command(line, part, command, out);
+    }
+
+    fn take_command(&mut self, line: &[u8], part: Part, command: Command, out: &mut dyn Sink) {
+        let mut said = command.said.clone();
+        let mut exchange = command.mechanism.as_ref().map(|mechanism| Exchange::new(mechanism, 0));
+        if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial) {
+            let response = exchange.response(initial);
+            if let Some(user) = &response.user {
+                said.args.text("user", user);
+                out.user(user);
+            }
+        }
+        let body = if command.is_text() { Body::Command(said) } else { Body::Raw };
+        let lost = body == Body::Raw;
+        let sensitive = command.secret.is_some();
+        let of = client_piece(line, command.secret, body, out);
+        if lost {
+            lost_sync(&mut self.lost, Side::Client, "a command begins with a word of letters", out);
+        }
+        self.client_line = (of, sensitive);
+        if let Some(exchange) = exchange.map(|exchange| exchange.belongs_to(of)) {
+            sasl::note_channel_binding(&exchange, out);
+            self.auth = Some(Auth { exchange, asked: false });
+        }
+        // What is so long is no command of these; its end could not be told from what follows it.
+        let long = part == Part::Head;
+        let kind = match command.kind {
+            Kind::Data | Kind::StartTls | Kind::Turn | Kind::Chunk | Kind::End if long => Kind::Other,
+            kind => kind,
+        };
+        self.expected.push_back(Expected::new(of, kind));
+        if command.octets > 0 && !long {
+            self.client.expect(Mode::Counted(command.octets));
+            self.message = Some(Message::chunk(of));
+        }
+    }
+
+    fn take_content(&mut self, bytes: &[u8], end: Option<usize>, out: &mut dyn Sink) {
+        let Some(message) = &mut self.message else {
+            self.raw(Side::Client, bytes, out);
+            return;
+        };
+        let data = bytes.get(..bytes.len() - end.unwrap_or(0)).unwrap_or(bytes);
+        let body = message.take(data, end.is_some());
+        out.piece(Piece::new(Side::Client, bytes, body));
+        if end.is_none() {
+            return;
+        }
+        let Some(message) = self.message.take() else { return };
+        if message.dotted {
+            // An answer that came before the end was the answer.
+            let left = message.asked.then(|| self.recipients().saturating_sub(message.answered));
+            if left != Some(0) {
+                self.expected.push_back(Expected { left, ..Expected::new(message.of, Kind::End) });
+            }
+        }
+    }
+
+    /// How many answers the end of a message gets (RFC 2033 §4.2).
+    pub(super) fn recipients(&self) -> u64 {
+        if self.variant == Variant::Lmtp { self.accepted.max(1) } else { 1 }
+    }
+}
+
+fn client_piece(line: &[u8], secret: Option<Range<usize>>, body: Body, out: &mut dyn Sink) -> event::Seq {
+    let secret = secret.filter(|range| !range.is_empty());
+    out.piece(Piece { from: Side::Client, wire: line, secrets: secret.as_slice(), body })
+}
+
+fn say_response(line: &[u8], secret: Option<Range<usize>>, said: event::Auth, out: &mut dyn Sink) -> event::Seq {
+    if let Some(user) = &said.user {
+        out.user(user);
+    }
+    client_piece(line, secret, Body::Auth(said), out)
+}

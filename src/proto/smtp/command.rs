@@ -1,0 +1,218 @@
+//! One SMTP command line: its verb, its arguments, where its secret stands and what kind of answer it gets.
+//! Takes a line (or the first block of a long one), gives its parts.
+//! Knows nothing of the conversation around it.
+
+use std::ops::Range;
+
+use super::super::words::Words;
+use super::path;
+use crate::event;
+use crate::event::Object;
+
+/// The longest verb, in bytes: XFORWARD has 8, and what is much longer is no verb.
+const VERB_MAX: usize = 20;
+
+/// The longest name of a mechanism, in bytes (RFC 4422 §3.1).
+const MECHANISM_MAX: usize = 20;
+
+pub(super) struct Command {
+    pub said: event::Command,
+    /// Where its secret stands: to the end of the line, and beyond in a line that goes on.
+    pub secret: Option<Range<usize>>,
+    pub kind: Kind,
+    /// A login begins, with this mechanism.
+    pub mechanism: Option<String>,
+    pub initial: Option<Vec<u8>>,
+    /// The bytes that follow the line (BDAT).
+    pub octets: u64,
+    /// It is a command of SMTP, an extension of it, or one that is in wide use.
+    pub known: bool,
+}
+
+/// What the answer to a command changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Hello,
+    /// MAIL, RSET, XCLIENT: recipients are forgotten.
+    Afresh,
+    Recipient,
+    Data,
+    Chunk,
+    /// The end of a message: the last chunk, or the dot. LMTP answers it once for each recipient.
+    End,
+    Auth,
+    StartTls,
+    /// TURN and ATRN: client and server change their places.
+    Turn,
+    /// The server has answered before the message came to its end.
+    Early,
+    Other,
+    /// A line that may hold a password: the answer may repeat it.
+    Stray,
+}
+
+impl Command {
+    pub fn parse(line: &[u8]) -> Command {
+        let mut words = Words::of(line);
+        let (at, first) = words.next().unwrap_or_default();
+        let mut command = Command {
+            said: event::Command::default(),
+            secret: None,
+            kind: Kind::Other,
+            mechanism: None,
+            initial: None,
+            octets: 0,
+            known: true,
+        };
+        if first.len() > VERB_MAX || !first.iter().all(u8::is_ascii_graphic) {
+            command.known = false;
+            command.said.args.bytes("rest", words_from(line, at));
+            // AUTH and something that a server may take for white space.
+            if first.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH")) {
+                command.hide(at + 4..words.rest_range().end);
+            }
+            return command;
+        }
+        command.said.verb = String::from_utf8_lossy(first).to_ascii_uppercase();
+        command.arguments(words, at);
+        command
+    }
+
+    /// Whether the line begins with what could be a verb.
+    pub fn is_text(&self) -> bool {
+        !self.said.verb.is_empty() || self.said.args.is_empty()
+    }
+
+    fn arguments(&mut self, mut words: Words<'_>, verb_at: usize) {
+        let rest = words.rest();
+        let args = &mut self.said.args;
+        match self.said.verb.as_str() {
+            "EHLO" | "HELO" | "LHLO" => {
+                self.kind = Kind::Hello;
+                args.bytes("domain", rest);
+            }
+            "MAIL" | "SEND" | "SOML" | "SAML" => {
+                self.kind = Kind::Afresh;
+                path::envelope(rest, "FROM", args);
+            }
+            "RCPT" => {
+                self.kind = Kind::Recipient;
+                path::envelope(rest, "TO", args);
+            }
+            "DATA" => self.kind = Kind::Data,
+            "BDAT" => self.chunk(words),
+            "AUTH" => self.auth(words),
+            // With arguments it is wrong (RFC 3207 §4), but what counts is whether the server accepts it.
+            "STARTTLS" => self.kind = Kind::StartTls,
+            "RSET" => self.kind = Kind::Afresh,
+            "XCLIENT" | "XFORWARD" => {
+                self.kind = if self.said.verb == "XCLIENT" { Kind::Afresh } else { Kind::Other };
+                args.object("attributes", &attributes(rest));
+            }
+            "TURN" | "ATRN" => {
+                self.kind = Kind::Turn;
+                argument(args, "domains", rest);
+            }
+            "VRFY" | "EXPN" => argument(args, "name", rest),
+            "HELP" => argument(args, "topic", rest),
+            "ETRN" => argument(args, "node", rest),
+            "NOOP" => argument(args, "text", rest),
+            "BURL" => {
+                // RFC 4468 §3: a chunk that the server fetches by itself.
+                let (_, url) = words.next().unwrap_or_default();
+                let last = words.next().is_some_and(|(_, word)| word.eq_ignore_ascii_case(b"LAST"));
+                self.kind = if last { Kind::End } else { Kind::Chunk };
+                args.bytes("url", url).flag("last", last);
+            }
+            "QUIT" => {}
+            verb => {
+                self.known = false;
+                if verb.starts_with("AUTH") {
+                    // Not AUTH, but a server may not be so exact: nothing behind these letters is kept.
+                    self.said.verb = "AUTH".to_owned();
+                    let end = words.rest_range().end;
+                    self.hide(verb_at + 4..end);
+                } else {
+                    argument(args, "rest", rest);
+                }
+            }
+        }
+        if matches!(self.kind, Kind::Data | Kind::StartTls | Kind::Other) && self.said.args.is_empty() && self.known {
+            argument(&mut self.said.args, "rest", rest);
+        }
+    }
+
+    /// RFC 3030 §2: a size in decimal digits, and LAST. Without a size that can be read, no octets are waited for.
+    fn chunk(&mut self, mut words: Words<'_>) {
+        let rest = words.rest();
+        let size = words.next().and_then(|(_, word)| digits(word));
+        let last = words.next().is_some_and(|(_, word)| word.eq_ignore_ascii_case(b"LAST"));
+        let args = &mut self.said.args;
+        match size {
+            Some(size) => {
+                self.octets = size;
+                self.kind = if last { Kind::End } else { Kind::Chunk };
+                args.number("bytes", size).flag("last", last);
+            }
+            None => argument(args, "rest", rest),
+        }
+    }
+
+    fn auth(&mut self, mut words: Words<'_>) {
+        let whole = words.rest_range();
+        let Some((_, mechanism)) = words.next() else { return };
+        self.kind = Kind::Auth;
+        // RFC 4422 §3.1. What is no name of a mechanism may be a response that stands in the wrong place.
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if mechanism.len() > MECHANISM_MAX || !mechanism.iter().all(is_name) {
+            self.mechanism = Some(String::new());
+            self.secret = Some(whole);
+            return;
+        }
+        let mechanism = String::from_utf8_lossy(mechanism).to_ascii_uppercase();
+        self.said.args.text("mechanism", &mechanism);
+        self.mechanism = Some(mechanism);
+        let initial = words.rest();
+        let range = words.rest_range();
+        if !initial.is_empty() {
+            self.said.args.flag("initial", true);
+            self.initial = Some(initial.to_vec());
+        }
+        self.secret = Some(range);
+    }
+
+    fn hide(&mut self, range: Range<usize>) {
+        self.said.args = Object::new();
+        self.secret = Some(range);
+    }
+}
+
+fn argument(args: &mut Object, name: &str, text: &[u8]) {
+    if !text.is_empty() {
+        args.bytes(name, text);
+    }
+}
+
+fn words_from(line: &[u8], at: usize) -> &[u8] {
+    line.get(at..).unwrap_or_default().trim_ascii_end()
+}
+
+/// The attributes of XCLIENT and XFORWARD: names and xtext values.
+fn attributes(text: &[u8]) -> Object {
+    let mut found = Object::new();
+    let mut words = Words::of(text);
+    while let Some((_, word)) = words.next() {
+        let equals = memchr::memchr(b'=', word).unwrap_or(word.len());
+        let name = String::from_utf8_lossy(word.get(..equals).unwrap_or_default()).to_ascii_uppercase();
+        found.bytes(&name, &path::xtext(word.get(equals + 1..).unwrap_or_default()));
+    }
+    found
+}
+
+/// Decimal digits only: no sign, and nothing beyond 64 bits.
+fn digits(word: &[u8]) -> Option<u64> {
+    if !word.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
