@@ -4,6 +4,7 @@
 
 mod support;
 
+mod architecture;
 mod real_servers;
 mod talks;
 #[cfg(feature = "proxy")]
