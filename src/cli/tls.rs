@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustls::KeyLog;
 
 use super::Failure;
-use crate::net::Secure;
+use crate::net::{Passthrough, Secure};
 use crate::tls::authority::Authority;
 use crate::tls::keylog::KeyLogFile;
 use crate::tls::leaf::LeafKey;
@@ -29,6 +29,9 @@ pub struct TlsArgs {
     /// Its private key (PEM)
     #[arg(long, value_name = "FILE", requires = "upstream_cert")]
     upstream_key: Option<PathBuf>,
+    /// Pass the TLS of this host through untouched, and record only that it passed: `mail.example`, `*.example` (repeatable)
+    #[arg(long, value_name = "HOST")]
+    passthrough: Vec<String>,
     /// Append the TLS secrets of both legs to this file, for Wireshark
     #[arg(long, value_name = "FILE", env = "SSLKEYLOGFILE", hide_env_values = true)]
     keylog: Option<PathBuf>,
@@ -81,6 +84,7 @@ impl TlsArgs {
             authority,
             server: Server::new(key_log).map_err(Failure::work)?,
             upstream: Upstream::open(&options).map_err(Failure::usage)?,
+            passthrough: Passthrough::new(self.passthrough.clone()),
         })
     }
 }

@@ -9,6 +9,7 @@ mod pump;
 mod record;
 mod secure;
 mod serve;
+mod tunnel;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use self::record::Recorder;
 pub use self::record::{LIVE_MAX, Live};
 pub use self::secure::Secure;
 use self::serve::Guest;
+pub use self::tunnel::Passthrough;
 use crate::route::Route;
 use crate::session;
 use crate::store::Store;

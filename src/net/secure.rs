@@ -13,10 +13,12 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use super::leg::Leg;
+use super::tunnel::Passthrough;
 use crate::event::{Certificate, Tls, Verified};
 use crate::tls::authority::Authority;
 use crate::tls::facts::Facts;
 use crate::tls::failure::{self, Failure, Peer};
+use crate::tls::hello::Offer;
 use crate::tls::leaf::LeafRequest;
 use crate::tls::server::{Hello, HelloReader, Refusal, Server};
 use crate::tls::upstream::{ClientCertificate, Target, Upstream};
@@ -33,6 +35,7 @@ pub struct Secure {
     pub authority: Authority,
     pub server: Server,
     pub upstream: Upstream,
+    pub passthrough: Passthrough,
 }
 
 /// A handshake that did not come to its end, with what is known of it.
@@ -225,6 +228,11 @@ async fn shake(leg: &mut Leg) -> Result<(), Problem> {
 
 fn broken_here(why: &str) -> Failure {
     Failure { blame: failure::Blame::Mailtap, code: failure::FAILED, text: why.to_owned(), advice: None }
+}
+
+/// What a hello offers, as an event says it.
+pub fn offered(how: &str, offer: &Offer) -> Tls {
+    described(how, Facts::of_offer(offer))
 }
 
 /// Facts as an event says them.

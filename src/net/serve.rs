@@ -7,16 +7,18 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::dial::dial;
 use super::leg::Leg;
 use super::pump::{Pump, Stopped};
-use super::secure::{Asked, Done, Failed};
-use super::{Shared, clock, prepare};
+use super::record::Pen;
+use super::secure::{Asked, Done, Failed, HANDSHAKE_FOR, offered};
+use super::{Shared, clock, prepare, tunnel};
 use crate::event::{Level, Note, Open, Origin, Side, Stamp, Tls};
 use crate::proto::{SchemeTls, Setup, Trouble};
 use crate::route::Route;
-use crate::session::{Next, Session};
+use crate::session::{Next, Outbox, Session};
 use crate::store::{Entry, ids};
 use crate::tls::failure::Failure;
 
@@ -48,6 +50,8 @@ struct Call {
     route: Arc<Route>,
     /// The client's hello, where its leg has TLS from the first byte, until it is answered.
     asked: Option<Asked>,
+    /// The TLS of this session is passed through; this was read of it.
+    passes: Option<Vec<u8>>,
     trouble: Option<Unreached>,
 }
 
@@ -77,9 +81,26 @@ impl Call {
         let setup = Setup { hide_starttls: route.unequal() };
         let mut session = Session::new(route.spec, setup, route.server.tls == SchemeTls::StartTls, shared.session);
         let mut leg = Leg::plain(socket);
+        let (mut early, mut passes) = (Vec::new(), None);
         let begin = async {
+            if route.client.tls == SchemeTls::Implicit && !shared.secure.passthrough.is_empty() {
+                // The hello is read without being answered, in case it is to be passed on.
+                match timeout(HANDSHAKE_FOR, tunnel::listen(leg.socket_mut())).await {
+                    Ok(Ok((read, offer))) => {
+                        let sni = offer.as_ref().and_then(|offer| offer.sni.as_deref());
+                        let covers = |host: &str| shared.secure.passthrough.covers(host);
+                        if covers(&route.upstream.host) || sni.is_some_and(covers) {
+                            passes = Some((read, offer.unwrap_or_default()));
+                            return (None, Some(dial(&route.upstream).await));
+                        }
+                        early = read;
+                    }
+                    // The reading of the hello below says what is wrong.
+                    Ok(Err(_)) | Err(_) => {}
+                }
+            }
             let asked = match route.client.tls {
-                SchemeTls::Implicit => Some(shared.secure.hello(&mut leg, IMPLICIT, b"").await),
+                SchemeTls::Implicit => Some(shared.secure.hello(&mut leg, IMPLICIT, &early).await),
                 _ => None,
             };
             if let Some(Err(failed)) = asked {
@@ -105,7 +126,12 @@ impl Call {
         };
         let track = shared.recorder.track(Entry::new(&open, opened));
         session.open(opened, open, &mut track.log());
-        let mut call = Call { pump: Pump::new(session, track, leg, server), route, asked: None, trouble };
+        let mut call = Call { pump: Pump::new(session, track, leg, server), route, asked: None, passes: None, trouble };
+        if let Some((read, offer)) = passes {
+            let facts = offered(IMPLICIT, &offer);
+            call.pump.session.implicit_tls(clock::now(), Side::Client, facts, &mut call.pump.track.log());
+            call.passes = Some(read);
+        }
         match asked {
             Some(Ok(asked)) => call.asked = Some(asked),
             Some(Err(failed)) => {
@@ -120,6 +146,9 @@ impl Call {
 
     /// Brings the legs up, relays, and upgrades them when the session says so. Gives who ended it, and why.
     async fn run(&mut self, shared: &Shared) -> (Origin, String) {
+        if let Some(early) = self.passes.take() {
+            return self.pass_through(&early).await;
+        }
         if let Err(ended) = self.begin(shared).await {
             return ended;
         }
@@ -131,6 +160,14 @@ impl Call {
                     Stopped::Next(next) => next,
                 },
                 Next::Close { by, reason } => return (by, reason),
+                Next::UpgradeServer if shared.secure.passthrough.covers(&self.route.upstream.host) => {
+                    let mut early = Vec::new();
+                    let release =
+                        |session: &mut Session, _: &mut Pen<'_>, out: &mut Outbox| early = session.pass_through(out);
+                    self.pump.act(release).await;
+                    self.pump.flush(Side::Client).await;
+                    return self.pass_through(&early).await;
+                }
                 Next::UpgradeServer => self.upgrade_server(shared).await,
                 Next::UpgradeClient { early } => self.upgrade_client(shared, &early).await,
             };
@@ -167,6 +204,22 @@ impl Call {
         let Some(Unreached { trouble, code, text }) = self.trouble.take() else { return Ok(()) };
         self.pump.act(|session, log, out| session.trouble(clock::now(), trouble, code, &text, log, out)).await;
         Err((Origin::Proxy, text))
+    }
+
+    async fn pass_through(&mut self, early: &[u8]) -> (Origin, String) {
+        if let Some(Unreached { text, .. }) = self.trouble.take() {
+            // There is no way to tell a client that waits for a TLS handshake.
+            return (Origin::Proxy, text);
+        }
+        let Pump { client, server: Some(server), .. } = &mut self.pump else {
+            return (Origin::Proxy, "there is no server".to_owned());
+        };
+        let passed = tunnel::run(client.socket_mut(), server.socket_mut(), early).await;
+        self.pump.session.passed(clock::now(), passed.client, passed.server, &mut self.pump.track.log());
+        match passed.error {
+            None => (Origin::Client, "both sides ended the connection".to_owned()),
+            Some(error) => (Origin::Client, format!("the connection broke: {error}")),
+        }
     }
 
     async fn upgrade_server(&mut self, shared: &Shared) -> Next {

@@ -9,7 +9,7 @@ mod upgrade;
 pub use self::core::Summary;
 use self::core::{Core, Tap};
 use self::upgrade::Upgrade;
-use crate::event::{Body, Close, Event, Level, Note, Open, Origin, Side, Stamp, Tls};
+use crate::event::{Body, Close, Event, Gap, Level, Note, Open, Origin, Side, Stamp, Tls};
 use crate::proto::{Dialog, Flow, Setup, Spec, Stop, Trouble};
 
 /// How many bytes of a side may be held back until the other side has answered. When it is full, that side is not
@@ -195,6 +195,17 @@ impl Session {
         };
         self.core.emit(now, Origin::Proxy, &line, Body::Note(note), log);
         out.to_client.extend_from_slice(&line);
+    }
+
+    /// So many bytes of each side went by unread.
+    pub fn passed(&mut self, now: Stamp, client: u64, server: u64, log: &mut dyn Log) {
+        for (side, bytes) in [(Side::Client, client), (Side::Server, server)] {
+            let why = "passed through untouched, as --passthrough says".to_owned();
+            let gap = Gap { bytes, side: side.name().to_owned(), why };
+            self.core.emit(now, Origin::Proxy, b"", Body::Gap(gap), log);
+        }
+        self.core.summary.client_bytes += client;
+        self.core.summary.server_bytes += server;
     }
 
     /// The last event.

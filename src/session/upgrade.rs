@@ -77,6 +77,13 @@ impl Session {
         }
     }
 
+    /// The upgrade is left to the two ends: the server's acceptance goes to the client, and what follows is not read.
+    /// Gives what the client sent of its handshake too early.
+    pub fn pass_through(&mut self, out: &mut Outbox) -> Vec<u8> {
+        out.to_client.append(&mut self.upgrade.accepted);
+        std::mem::take(&mut self.upgrade.early)
+    }
+
     /// The server has accepted an upgrade.
     pub(super) fn accepted(&mut self, now: Stamp, reply: &[u8], log: &mut dyn Log, out: &mut Outbox) {
         if self.upgrade.own.is_none() {

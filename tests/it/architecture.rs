@@ -101,8 +101,16 @@ fn protocols_are_named_in_one_place() {
 
 #[test]
 fn the_pure_core_touches_nothing() {
-    let forbidden =
-        ["std::fs", "std::net::Tcp", "std::net::Udp", "std::time::Instant", "SystemTime", "Instant::now", "tokio", "rustls"];
+    let forbidden = [
+        "std::fs",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "std::time::Instant",
+        "SystemTime",
+        "Instant::now",
+        "tokio",
+        "rustls",
+    ];
     let mut wrong = Vec::new();
     for source in sources().iter().filter(|source| PURE.contains(&source.module.as_str())) {
         for line in source.code() {
