@@ -2,7 +2,7 @@
 //! Takes nothing; gives the rows of a protocol.
 //! Knows nothing of events: what is said with an event's own values is made elsewhere.
 
-use super::Protocol;
+use super::{Entry, Protocol};
 
 /// Rows of one category: word, source, sentence. Two lines a row, so that the tables stay readable.
 macro_rules! table {
@@ -16,17 +16,18 @@ macro_rules! table {
     };
 }
 
-pub(super) mod imap_commands;
-pub(super) mod pop3;
-pub(super) mod smtp;
-
-use super::Entry;
+mod imap;
+mod pop3;
+mod sasl;
+mod sieve;
+mod smtp;
 
 pub(super) fn of(protocol: Protocol) -> &'static [&'static [Entry]] {
     match protocol {
-        Protocol::Smtp => &[smtp::COMMANDS, smtp::REPLIES],
-        Protocol::Imap => &[imap_commands::COMMANDS],
-        Protocol::Pop3 => &[pop3::COMMANDS, pop3::REPLIES],
-        Protocol::Sasl | Protocol::Sieve => &[],
+        Protocol::Smtp => smtp::ALL,
+        Protocol::Imap => imap::ALL,
+        Protocol::Pop3 => pop3::ALL,
+        Protocol::Sasl => sasl::ALL,
+        Protocol::Sieve => sieve::ALL,
     }
 }

@@ -1,16 +1,54 @@
-//! POP3's words: commands, the two statuses, capabilities and response codes.
+//! POP3's words: commands, statuses, capabilities and response codes.
 //! Takes nothing; gives rows of word, source and sentence.
 //! Does not know login mechanisms, which all protocols share.
+
+use super::super::Entry;
+
+pub(super) const ALL: &[&[Entry]] = &[COMMANDS, REPLIES, CAPABILITIES, CODES];
 
 table! { COMMANDS, Command:
     "USER" "RFC 1939 §7"
     "gives the user name; the password comes next, with PASS"
     "PASS" "RFC 1939 §7"
-    "gives the password"
+    "gives the password, readable for anybody on the way if the connection is not encrypted"
+    "APOP" "RFC 1939 §7"
+    "logs in with a checksum of the greeting and the password, so that the password itself is not sent"
     "STAT" "RFC 1939 §5"
     "asks how many messages there are and how many bytes they have together"
+    "LIST" "RFC 1939 §5"
+    "asks for the size of each message, or of one"
+    "RETR" "RFC 1939 §5"
+    "asks for a whole message; the server sends it line by line up to a dot alone on a line"
+    "DELE" "RFC 1939 §5"
+    "marks a message for removal; it is removed only when the client says QUIT"
+    "NOOP" "RFC 1939 §5"
+    "does nothing; it shows that both ends are still there"
+    "RSET" "RFC 1939 §5"
+    "takes all marks for removal back"
+    "TOP" "RFC 1939 §7"
+    "asks for a message's headers and the first lines of its text"
+    "UIDL" "RFC 1939 §7"
+    "asks for names of the messages that never change, so that the client knows which it has fetched already"
     "QUIT" "RFC 1939 §6"
     "says goodbye; only now are the messages marked with DELE really removed"
+    "CAPA" "RFC 2449 §5"
+    "asks what the server can do"
+    "STLS" "RFC 2595 §4"
+    "asks to encrypt the connection from the server's +OK on"
+    "AUTH" "RFC 5034"
+    "logs in by a named mechanism; without one it asks for the list of mechanisms"
+    "UTF8" "RFC 6856 §2.1"
+    "switches to UTF-8, so that messages may have headers in any script"
+    "LANG" "RFC 6856 §3"
+    "asks for the server's texts in another language, or for the list of languages"
+    "LAST" "RFC 1460"
+    "asks for the highest message number that was read; later versions dropped it"
+    "RPOP" "RFC 1081"
+    "logs in by the trust between two hosts instead of a password; long dropped"
+    "XTND" "unregistered"
+    "an old extension of some servers, such as XTND XMIT for sending mail"
+    "XSENDER" "unregistered"
+    "asks who really sent a message"
 }
 
 table! { REPLIES, Reply:
@@ -18,4 +56,56 @@ table! { REPLIES, Reply:
     "done"
     "-ERR" "RFC 1939 §3"
     "not done; the text says why"
+    "+" "RFC 5034"
+    "go on with the login; behind it stands the server's challenge in base64"
+}
+
+table! { CAPABILITIES, Capability:
+    "TOP" "RFC 2449 §6.1"
+    "the client can ask for a message's headers and first lines"
+    "USER" "RFC 2449 §6.2"
+    "the client can log in with USER and PASS"
+    "SASL" "RFC 2449 §6.3"
+    "the client can log in with AUTH, by the mechanisms named behind it"
+    "RESP-CODES" "RFC 2449 §6.4"
+    "refusals say in brackets, for programs, what kind they are"
+    "LOGIN-DELAY" "RFC 2449 §6.5"
+    "the client must wait so many seconds between two logins"
+    "PIPELINING" "RFC 2449 §6.6"
+    "the client may send several commands without waiting for each answer"
+    "EXPIRE" "RFC 2449 §6.7"
+    "how many days the server keeps messages, or NEVER if it keeps them for good"
+    "UIDL" "RFC 2449 §6.8"
+    "the server gives messages names that never change"
+    "IMPLEMENTATION" "RFC 2449 §6.9"
+    "the name of the server program"
+    "STLS" "RFC 2595 §4"
+    "the connection can be encrypted with the command STLS"
+    "AUTH-RESP-CODE" "RFC 3206"
+    "a failed login says whether name and password were wrong or the server has a problem"
+    "UTF8" "RFC 6856 §2"
+    "messages may have headers in UTF-8, that is in any script"
+    "LANG" "RFC 6856 §3"
+    "the server can write its texts in several languages"
+    "XTND" "unregistered"
+    "old extensions of some servers, such as sending mail"
+    "XOIP" "unregistered"
+    "a proxy may tell the address of the real client"
+    "APOP" "RFC 1939 §7"
+    "the client can log in with a checksum instead of the password; not registered as a capability"
+}
+
+table! { CODES, ResponseCode:
+    "LOGIN-DELAY" "RFC 2449 §8.1.1"
+    "the last login was too short a time ago; wait"
+    "IN-USE" "RFC 2449 §8.1.2"
+    "another program has the mailbox open; name and password may well be right"
+    "SYS/TEMP" "RFC 3206"
+    "the server has a problem that will pass; name and password may well be right"
+    "SYS/PERM" "RFC 3206"
+    "the server has a problem that somebody must mend; asking for the password again is of no use"
+    "AUTH" "RFC 3206"
+    "name or password is wrong, or the account may not log in this way"
+    "UTF8" "RFC 6856"
+    "the message or mailbox needs UTF-8, which the client must switch on first"
 }
