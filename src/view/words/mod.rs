@@ -2,14 +2,18 @@
 //! Takes events, lines or single words; gives a sentence in plain English and where that is written.
 //! Knows no sockets, clocks, files or colours, and keeps no secret: it reads only what an event may show.
 
+pub mod auth;
 mod event;
+mod lines;
 mod lookup;
-#[allow(dead_code)]
+
 mod near;
+mod say;
 mod tables;
 
 pub use event::Explainer;
-pub use lookup::{Found, lookup};
+pub use lines::{Reader, Told};
+pub use lookup::{Found, lookup, suggest};
 
 /// A row of a table: what a word means and where that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

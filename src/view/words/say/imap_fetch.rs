@@ -1,0 +1,290 @@
+//! What FETCH and SEARCH ask for, and what FETCH gives, in words.
+//! Takes tokens, gives sentences.
+//! Does not know the rest of IMAP.
+
+use super::imap_tokens::Token;
+use super::plain::{clip, list, set, size};
+use super::{Category, Protocol, clauses, find};
+
+/// `asks for flags and sizes of messages 1 to 25`.
+pub(super) fn fetch_items(which: &str, words: &[Token], uid: bool) -> String {
+    let items = match words.first() {
+        Some(Token::List(items)) => items.as_slice(),
+        _ => words.get(..1).unwrap_or_default(),
+    };
+    let several = which.contains([':', ',', '*', '$']);
+    let names: Vec<String> = items.iter().filter_map(Token::text).map(|item| item_name(item, several)).collect();
+    let marks = items.iter().filter_map(Token::text).any(marks_as_read);
+    let modifiers = words.get(1).map(Token::items).unwrap_or_default();
+    let since = modifiers.iter().position(|word| word.is_atom("CHANGEDSINCE")).and_then(|at| modifiers.get(at + 1));
+    let changed = since.and_then(Token::text).map(|number| format!(", if changed after change {}", clip(number)));
+    let gone = modifiers.iter().any(|word| word.is_atom("VANISHED"));
+    clauses([
+        format!("asks for {} of {}{}", list(&names), set(which, uid), changed.unwrap_or_default()),
+        if gone { "and which of them are gone".to_owned() } else { String::new() },
+        match (marks, several) {
+            (true, true) => "this marks them as read".to_owned(),
+            (true, false) => "this marks it as read".to_owned(),
+            (false, _) => String::new(),
+        },
+    ])
+}
+
+/// Whether asking for this item sets \Seen (RFC 9051 §6.4.5).
+fn marks_as_read(item: &str) -> bool {
+    let item = item.to_ascii_uppercase();
+    item == "RFC822" || item == "RFC822.TEXT" || item.starts_with("BODY[") || item.starts_with("BINARY[")
+}
+
+fn item_name(item: &str, several: bool) -> String {
+    let upper = item.to_ascii_uppercase();
+    let (one, many) = match upper.as_str() {
+        "FLAGS" => ("flags", "flags"),
+        "UID" => ("UID", "UIDs"),
+        "RFC822.SIZE" => ("size", "sizes"),
+        "INTERNALDATE" => ("date of arrival", "dates of arrival"),
+        "ENVELOPE" => ("the main headers", "the main headers"),
+        "BODY" | "BODYSTRUCTURE" => ("structure", "structure"),
+        "RFC822" => ("the whole text", "the whole text"),
+        "RFC822.HEADER" => ("all headers", "all headers"),
+        "MODSEQ" => ("number of the last change", "numbers of the last change"),
+        "PREVIEW" => ("the first words", "the first words"),
+        _ => return section(item, &upper),
+    };
+    if several { many.to_owned() } else { one.to_owned() }
+}
+
+/// `BODY.PEEK[1.2.HEADER.FIELDS (From To)]<0.2048>` in words.
+fn section(item: &str, upper: &str) -> String {
+    let Some((name, behind)) = upper.split_once('[') else {
+        return find(Protocol::Imap, Category::FetchItem, item)
+            .map_or_else(|| clip(item), |entry| entry.sentence.to_owned());
+    };
+    let (inside, partial) = behind.rsplit_once(']').unwrap_or((behind, ""));
+    let (part, what) = match inside.find(|c: char| c.is_ascii_alphabetic()) {
+        Some(at) => (inside[..at].trim_end_matches('.'), &inside[at..]),
+        None => (inside, ""),
+    };
+    let of_part = if part.is_empty() { String::new() } else { format!(" of part {part}") };
+    let fields = what.split_once('(').map(|(_, fields)| fields.trim_end_matches(')').to_owned());
+    let named: Vec<String> =
+        fields.unwrap_or_default().split(' ').filter(|field| !field.is_empty()).map(title_case).collect();
+    let text = match what.split(' ').next().unwrap_or_default() {
+        "" if name.starts_with("BINARY.SIZE") => format!("the size once decoded{of_part}"),
+        "" if part.is_empty() => "the whole text".to_owned(),
+        "" if name.starts_with("BINARY") => format!("part {part}, decoded"),
+        "" => format!("part {part}"),
+        "HEADER" => format!("all headers{of_part}"),
+        "HEADER.FIELDS" if named.len() == 1 => format!("the header {}{of_part}", list(&named)),
+        "HEADER.FIELDS" => format!("the headers {}{of_part}", list(&named)),
+        "HEADER.FIELDS.NOT" => format!("all headers but {}{of_part}", list(&named)),
+        "TEXT" => format!("the text without headers{of_part}"),
+        "MIME" => format!("the headers{of_part}"),
+        _ => clip(item),
+    };
+    let stretch = partial.trim_start_matches('<').trim_end_matches('>');
+    match stretch.split_once('.').map(|(from, length)| (from.parse::<u64>(), length.parse::<u64>())) {
+        Some((Ok(0), Ok(length))) => format!("the first {} of {text}", size(length)),
+        Some((Ok(from), Ok(length))) => format!("{} from byte {from} on of {text}", size(length)),
+        _ => text,
+    }
+}
+
+fn title_case(field: &str) -> String {
+    let field = field.trim_matches('"').to_ascii_lowercase();
+    let words: Vec<String> = field
+        .split('-')
+        .map(|word| {
+            word.chars().next().map_or_else(String::new, |c| c.to_ascii_uppercase().to_string() + &word[c.len_utf8()..])
+        })
+        .collect();
+    clip(&words.join("-"))
+}
+
+/// `asks for messages that are unread and from "joe"`.
+pub(super) fn search_keys(words: &[Token], uid: bool) -> String {
+    let mut words = words;
+    let mut wants = Vec::new();
+    if let [first, Token::List(options), rest @ ..] = words
+        && first.is_atom("RETURN")
+    {
+        wants = options.iter().filter_map(Token::text).map(str::to_ascii_uppercase).collect();
+        words = rest;
+    }
+    if let [first, _, rest @ ..] = words
+        && first.is_atom("CHARSET")
+    {
+        words = rest;
+    }
+    let keys = list(&keys(words));
+    let asked = match (wants.first().map(String::as_str), uid) {
+        (Some("COUNT"), _) if wants.len() == 1 => "asks how many there are",
+        (Some("MAX"), _) if wants.len() == 1 => "asks for the last",
+        (Some("MIN"), _) if wants.len() == 1 => "asks for the first",
+        (_, true) => "asks for the UIDs",
+        (_, false) => "asks for the numbers",
+    };
+    let kept = if wants.iter().any(|want| want == "SAVE") { ", to be kept as $ for the next command" } else { "" };
+    format!("{asked} of these messages: {keys}{kept}")
+}
+
+fn keys(words: &[Token]) -> Vec<String> {
+    let mut said = Vec::new();
+    let mut rest = words;
+    while let Some((key, used)) = key(rest, 0) {
+        said.push(key);
+        rest = &rest[used..];
+    }
+    said
+}
+
+/// How deep NOT and OR may stand in each other.
+const NESTED_MAX: usize = 8;
+
+/// One search key, and how many tokens it took.
+fn key(words: &[Token], depth: usize) -> Option<(String, usize)> {
+    let first = words.first()?;
+    if depth > NESTED_MAX {
+        return Some(("and more".to_owned(), words.len()));
+    }
+    if let Token::List(inner) = first {
+        return Some((format!("({})", list(&keys(inner))), 1));
+    }
+    let Some(word) = first.text() else { return Some(("a text that follows".to_owned(), 1)) };
+    let upper = word.to_ascii_uppercase();
+    let value = |at: usize| match words.get(at) {
+        Some(Token::Literal(_)) => "a text that follows".to_owned(),
+        Some(token) => clip(token.text().unwrap_or_default()),
+        None => String::new(),
+    };
+    let day = |text: &str| format!("{text} {}", value(1));
+    let quoted = |text: &str| format!("{text} “{}”", value(1));
+    Some(match upper.as_str() {
+        "ALL" => ("all".to_owned(), 1),
+        "SEEN" => ("read".to_owned(), 1),
+        "UNSEEN" => ("not read".to_owned(), 1),
+        "DELETED" => ("marked for removal".to_owned(), 1),
+        "UNDELETED" => ("not marked for removal".to_owned(), 1),
+        "ANSWERED" => ("answered".to_owned(), 1),
+        "UNANSWERED" => ("not answered".to_owned(), 1),
+        "FLAGGED" => ("important".to_owned(), 1),
+        "UNFLAGGED" => ("not important".to_owned(), 1),
+        "DRAFT" => ("drafts".to_owned(), 1),
+        "UNDRAFT" => ("no drafts".to_owned(), 1),
+        "NEW" => ("new and not read".to_owned(), 1),
+        "OLD" => ("not new".to_owned(), 1),
+        "RECENT" => ("new".to_owned(), 1),
+        "SINCE" => (day("arrived since"), 2),
+        "BEFORE" => (day("arrived before"), 2),
+        "ON" => (day("arrived on"), 2),
+        "SENTSINCE" => (day("dated since"), 2),
+        "SENTBEFORE" => (day("dated before"), 2),
+        "SENTON" => (day("dated"), 2),
+        "FROM" => (quoted("from"), 2),
+        "TO" => (quoted("to"), 2),
+        "CC" => (quoted("with a copy to"), 2),
+        "BCC" => (quoted("with a hidden copy to"), 2),
+        "SUBJECT" => (quoted("subject with"), 2),
+        "BODY" => (quoted("text with"), 2),
+        "TEXT" => (quoted("anywhere with"), 2),
+        "X-GM-RAW" => (quoted("matching Gmail's search"), 2),
+        "KEYWORD" => (format!("with the keyword {}", value(1)), 2),
+        "UNKEYWORD" => (format!("without the keyword {}", value(1)), 2),
+        "LARGER" => (format!("larger than {}", words.get(1).and_then(Token::number).map_or_else(|| value(1), size)), 2),
+        "SMALLER" => {
+            (format!("smaller than {}", words.get(1).and_then(Token::number).map_or_else(|| value(1), size)), 2)
+        }
+        "HEADER" => (format!("with “{}” in the header {}", value(2), value(1)), 3),
+        "UID" => (set(&value(1), true), 2),
+        "MODSEQ" => (format!("changed since change {}", value(1)), 2),
+        "YOUNGER" => (format!("younger than {} seconds", value(1)), 2),
+        "OLDER" => (format!("older than {} seconds", value(1)), 2),
+        "EMAILID" | "THREADID" | "X-GM-MSGID" | "X-GM-THRID" | "X-GM-LABELS" | "FILTER" => {
+            (format!("{upper} {}", value(1)), 2)
+        }
+        "NOT" => key(words.get(1..)?, depth + 1).map(|(inner, used)| (format!("not: {inner}"), used + 1))?,
+        "FUZZY" => key(words.get(1..)?, depth + 1).map(|(inner, used)| (format!("roughly {inner}"), used + 1))?,
+        "OR" => {
+            let (left, used) = key(words.get(1..)?, depth + 1)?;
+            let (right, more) = key(words.get(1 + used..)?, depth + 1)?;
+            (format!("{left} or {right}"), 1 + used + more)
+        }
+        _ if word.starts_with(|c: char| c.is_ascii_digit() || c == '*' || c == '$') => (set(word, false), 1),
+        _ => (clip(word), 1),
+    })
+    .map(|(text, used)| (text, used.min(words.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::imap::command;
+
+    #[track_caller]
+    fn says(verb: &str, rest: &str, expected: &str) {
+        assert_eq!(command(verb, rest, None).text, expected);
+    }
+
+    #[test]
+    fn fetch_says_what_it_asks_for() {
+        says("FETCH", "1:25 (FLAGS RFC822.SIZE)", "asks for flags and sizes of messages 1 to 25");
+        says("UID FETCH", "7 BODY[]", "asks for the whole text of the message with UID 7; this marks it as read");
+        says(
+            "FETCH",
+            "1:* (UID BODY.PEEK[HEADER.FIELDS (From MESSAGE-ID)])",
+            "asks for UIDs and the headers From and Message-Id of all messages",
+        );
+        says("FETCH", "3 BODY.PEEK[1.2.MIME]", "asks for the headers of part 1.2 of message 3");
+        says("FETCH", "3 BODY.PEEK[]<0.2048>", "asks for the first 2 kB of the whole text of message 3");
+        says(
+            "UID FETCH",
+            "1:* (FLAGS) (CHANGEDSINCE 77 VANISHED)",
+            "asks for flags of all messages, if changed after change 77; and which of them are gone",
+        );
+    }
+
+    #[test]
+    fn search_says_what_it_looks_for() {
+        says("SEARCH", "UNSEEN FROM \"joe\"", "asks for the numbers of these messages: not read and from “joe”");
+        says("UID SEARCH", "RETURN (COUNT) ALL", "asks how many there are of these messages: all");
+        says(
+            "SEARCH",
+            "OR (SEEN LARGER 1048576) NOT SINCE 1-Feb-2026",
+            "asks for the numbers of these messages: (read and larger than 1 MB) or not: arrived since 1-Feb-2026",
+        );
+        says("SEARCH", "NOT", "asks for the numbers of these messages: ");
+        let deep = "NOT ".repeat(500) + "SEEN";
+        assert!(command("SEARCH", &deep, None).text.len() < 400);
+    }
+
+    #[test]
+    fn other_commands_name_what_they_act_on() {
+        says("SELECT", "INBOX (CONDSTORE)", "opens INBOX to read and change it; wants the number of each change");
+        says("LOGIN", "joe \"sec ret\"", "logs in as joe with a password");
+        says("LOGIN", "{3}", "logs in; name and password come in the next lines");
+        says("LIST", "\"\" \"*\"", "asks for all mailboxes");
+        says("LIST", "\"\" \"\"", "asks only which character separates the levels of mailbox names");
+        says(
+            "LIST",
+            "(SUBSCRIBED) \"\" % RETURN (SPECIAL-USE)",
+            "asks for the mailboxes of the first level, subscribed ones only, with the role of each",
+        );
+        says(
+            "STATUS",
+            "Sent (MESSAGES UNSEEN)",
+            "asks about “Sent” without opening it: how many messages there are and how many were not read",
+        );
+        says("APPEND", "Sent (\\Seen) {2048}", "stores a message of 2 kB in “Sent”, marked \\Seen");
+        says(
+            "STORE",
+            "12 +FLAGS.SILENT (\\Seen)",
+            "marks message 12 as read (\\Seen), without asking for the new flags",
+        );
+        says("UID MOVE", "4:6 Trash", "moves messages with UID 4 to 6 to “Trash”");
+        says(
+            "ID",
+            "(\"name\" \"mutt\" \"version\" \"2.2\")",
+            "says that it is mutt, version 2.2, and asks for the other's name",
+        );
+        says("FECTH", "1 FLAGS", "FECTH is an unknown command; perhaps FETCH was meant");
+    }
+}

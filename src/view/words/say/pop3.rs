@@ -1,0 +1,114 @@
+//! What a POP3 client asks and a server answers, said with the line's own values.
+//! Takes a verb or status and the rest of the line; gives a sentence and its source.
+//! Does not repeat passwords or checksums.
+
+use super::plain::{clip, count, size};
+use super::{Category, Explained, Protocol, clauses, find, mechanism_sentence, row, split_word, unknown};
+
+pub(in crate::view::words) fn command(verb: &str, rest: &str) -> Explained {
+    let entry = row(Protocol::Pop3, Category::Command, verb);
+    let (first, behind) = split_word(rest);
+    let text = match (verb, first) {
+        ("USER", name) if !name.is_empty() => format!("logs in as {}; the password is in the next line", clip(rest)),
+        ("APOP", name) if !name.is_empty() => format!(
+            "logs in as {} with a checksum of the greeting and the password, so that the password itself is not sent",
+            clip(name)
+        ),
+        ("LIST", "") => "asks for the size of each message".to_owned(),
+        ("LIST", number) => format!("asks for the size of message {}", clip(number)),
+        ("UIDL", "") => "asks for a name of each message that never changes".to_owned(),
+        ("UIDL", number) => format!("asks for the lasting name of message {}", clip(number)),
+        ("RETR", number) if !number.is_empty() => format!("asks for the whole of message {}", clip(number)),
+        ("DELE", number) if !number.is_empty() => {
+            format!("marks message {} for removal; it is removed only when the client says QUIT", clip(number))
+        }
+        ("TOP", number) if !number.is_empty() => match behind.trim().parse::<u64>() {
+            Ok(0) => format!("asks for the headers of message {}", clip(number)),
+            Ok(lines) => {
+                format!("asks for the headers of message {} and {} of its text", clip(number), count(lines, "line"))
+            }
+            Err(_) => entry.text.clone(),
+        },
+        ("AUTH", "") => "asks for the list of mechanisms to log in with".to_owned(),
+        ("AUTH", mechanism) => format!("logs in by {}: {}", clip(mechanism), mechanism_sentence(mechanism).text),
+        _ => return entry,
+    };
+    Explained::new(text, entry.source)
+}
+
+/// A status line. `completes` is the verb that it answers, where it is known.
+pub(in crate::view::words) fn answer(status: &str, rest: &str, completes: Option<&str>) -> Explained {
+    let entry = row(Protocol::Pop3, Category::Reply, status);
+    let (code, text) = super::imap_answer::code_of(rest);
+    let told = code.filter(|code| !code.contains(' ')).map(|code| {
+        find(Protocol::Pop3, Category::ResponseCode, code)
+            .map_or_else(|| unknown(Protocol::Pop3, Category::ResponseCode, code), Explained::from)
+    });
+    let outcome = match (status, completes) {
+        ("+OK", Some(verb)) => accepted(verb, text).unwrap_or_else(|| entry.text.clone()),
+        ("+OK", None) if greets(rest) => "the server greets; the part in <> can be used to log in with APOP".to_owned(),
+        ("-ERR", Some("PASS" | "APOP" | "AUTH")) if told.is_none() => {
+            "the login failed: most often name or password is wrong".to_owned()
+        }
+        ("-ERR", Some(verb)) => format!("{verb} was refused"),
+        _ => entry.text.clone(),
+    };
+    match told {
+        Some(told) => Explained::new(clauses([outcome, told.text]), told.source),
+        None => Explained::new(outcome, entry.source),
+    }
+}
+
+/// RFC 1939 §7: a greeting for APOP holds `<…@…>`.
+fn greets(rest: &str) -> bool {
+    rest.split_once('<').and_then(|(_, inner)| inner.split_once('>')).is_some_and(|(stamp, _)| stamp.contains('@'))
+}
+
+fn accepted(verb: &str, text: &str) -> Option<String> {
+    let numbers: Vec<u64> = text.split(' ').map_while(|word| word.parse().ok()).collect();
+    Some(match (verb, numbers.as_slice()) {
+        ("STAT", [messages, bytes, ..]) => {
+            format!("there are {}, {} together", count(*messages, "message"), size(*bytes))
+        }
+        ("LIST", [message, bytes, ..]) => format!("message {message} has {}", size(*bytes)),
+        ("LIST", _) => "the sizes follow, a message a line: number and bytes".to_owned(),
+        ("UIDL", [message, ..]) => format!("the lasting name of message {message} stands behind it"),
+        ("UIDL", _) => "the lasting names follow, a message a line: number and name".to_owned(),
+        ("RETR" | "TOP", _) => "the message follows, up to a dot alone on a line".to_owned(),
+        ("CAPA", _) => "what the server can do follows, up to a dot alone on a line".to_owned(),
+        ("USER", _) => "the name is taken; now the password".to_owned(),
+        ("PASS" | "APOP", _) => "the login worked".to_owned(),
+        ("AUTH", _) => "the login worked, or the list of mechanisms follows".to_owned(),
+        ("STLS", _) => "the encryption begins now".to_owned(),
+        ("DELE", _) => "the message is marked for removal".to_owned(),
+        ("RSET", _) => "no message is marked for removal any more".to_owned(),
+        ("QUIT", _) => "goodbye; the marked messages are removed now".to_owned(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_name_what_they_act_on() {
+        assert_eq!(command("USER", "joe").text, "logs in as joe; the password is in the next line");
+        assert_eq!(command("TOP", "3 10").text, "asks for the headers of message 3 and 10 lines of its text");
+        assert_eq!(command("TOP", "3 0").text, "asks for the headers of message 3");
+        assert!(!command("PASS", "sesame").text.contains("sesame"));
+        assert!(!command("APOP", "joe c4c9334bac560ecc979e58001b3e22fb").text.contains("c4c9"));
+        assert!(!command("AUTH", "PLAIN AGpvZQBzZXNhbWU=").text.contains("AGpv"));
+        assert_eq!(command("RETT", "1").text, "RETT is an unknown command; perhaps RETR was meant");
+    }
+
+    #[test]
+    fn answers_are_read_by_their_command() {
+        assert_eq!(answer("+OK", " 2 320", Some("STAT")).text, "there are 2 messages, 320 bytes together");
+        assert_eq!(answer("+OK", "1 1024", Some("LIST")).text, "message 1 has 1 kB");
+        assert!(answer("+OK", "POP3 ready <1896.697@mail.example>", None).text.contains("APOP"));
+        let refused = answer("-ERR", "[IN-USE] locked", Some("PASS"));
+        assert!(refused.text.starts_with("PASS was refused; another program"), "{}", refused.text);
+        assert_eq!(refused.source, "RFC 2449 §8.1.2");
+    }
+}
