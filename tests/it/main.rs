@@ -5,6 +5,7 @@
 mod support;
 
 mod architecture;
+mod real_plain;
 mod real_servers;
 mod talks;
 #[cfg(feature = "proxy")]

@@ -2,8 +2,6 @@
 //! Takes names and what should be wrong; gives PEM text.
 //! Does not know which server will show them.
 
-use std::path::PathBuf;
-
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, date_time_ymd,
@@ -32,11 +30,10 @@ pub struct Chain {
     pub key: String,
 }
 
-/// A root, an intermediate below it, and a folder that holds the root for clients.
+/// A root and an intermediate below it.
 pub struct Authority {
     root: CertifiedIssuer<'static, KeyPair>,
     intermediate: CertifiedIssuer<'static, KeyPair>,
-    folder: tempfile::TempDir,
 }
 
 impl Authority {
@@ -44,14 +41,12 @@ impl Authority {
         let root = CertifiedIssuer::self_signed(issuer("Throwaway Root"), Key::Ecdsa.generate()).expect("a root");
         let intermediate = CertifiedIssuer::signed_by(issuer("Throwaway Intermediate"), Key::Ecdsa.generate(), &root)
             .expect("an issuer");
-        let folder = super::open_folder("mt-ca-");
-        std::fs::write(folder.path().join("root.pem"), root.pem()).expect("the root's file");
-        Self { root, intermediate, folder }
+        Self { root, intermediate }
     }
 
-    /// The root as a PEM file.
-    pub fn root_file(&self) -> PathBuf {
-        self.folder.path().join("root.pem")
+    /// The root, which clients must trust, as PEM.
+    pub fn root(&self) -> String {
+        self.root.pem()
     }
 
     /// A good certificate directly below the root.

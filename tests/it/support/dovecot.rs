@@ -104,6 +104,13 @@ impl Dovecot {
         ["output", "log"].map(|name| fs::read_to_string(self.folder.join(name)).unwrap_or_default()).join("")
     }
 
+    /// Puts a file into the server's folder, which goes when the server goes.
+    pub fn keep_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        path
+    }
+
     /// The user's mail folder (Maildir).
     pub fn maildir(&self, user: &str) -> PathBuf {
         self.folder.join("mail").join(user).join("Maildir")

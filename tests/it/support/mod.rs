@@ -7,12 +7,14 @@
 pub mod certs;
 pub mod clients;
 pub mod dovecot;
+pub mod jobs;
 pub mod mailtap;
 pub mod postfix;
 pub mod process;
 pub mod recording;
 pub mod servers;
 pub mod tap;
+pub mod through;
 
 use std::{
     env,

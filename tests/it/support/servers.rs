@@ -2,9 +2,12 @@
 //! Takes nothing; gives running servers, started by the first test that asks, and user names of one's own.
 //! Does not know what the tests do with them.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use super::{
@@ -17,6 +20,8 @@ use super::{
 /// Servers with a good certificate of a throwaway authority.
 pub struct Servers {
     pub authority: Authority,
+    /// The authority's root as a PEM file.
+    pub root: PathBuf,
     pub dovecot: Dovecot,
     pub postfix: Postfix,
 }
@@ -37,14 +42,15 @@ pub fn servers() -> &'static Servers {
             smtp,
             extra: String::new(),
         });
-        Servers { authority, dovecot, postfix }
+        let root = dovecot.keep_file("root.pem", &authority.root());
+        Servers { authority, root, dovecot, postfix }
     })
 }
 
-/// A user nobody else has: the name of the test with a number.
+/// A user nobody else has: the name of the test with a number of four digits, so that sizes do not differ.
 pub fn user(name: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
-    format!("{name}{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("{name}{:04}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// What a server's certificate is for when nothing is wrong with it.

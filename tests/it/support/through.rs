@@ -1,0 +1,109 @@
+//! mailtap between two taps: what a client of it sent and got, what the server got and sent, and what was recorded.
+//! Takes a scheme and a server's address; gives an address for clients and the checks that every session must pass.
+//! Does not know the protocols.
+
+use std::net::SocketAddr;
+
+use super::{
+    dovecot::PASSWORD,
+    mailtap::Mailtap,
+    recording::{Recording, files_with, find},
+    tap::{Capture, Tap},
+};
+
+pub struct Through {
+    pub mailtap: Mailtap,
+    client_leg: Tap,
+    server_leg: Tap,
+    keeps_secrets: bool,
+}
+
+impl Through {
+    /// client → tap → mailtap → tap → `server`, with one route of `scheme` on both legs.
+    #[track_caller]
+    pub fn start(scheme: &str, server: SocketAddr, more: &[&str]) -> Self {
+        let server_leg = Tap::start(server);
+        let route = format!("{scheme}://127.0.0.1:0={scheme}://{}", server_leg.address);
+        let mailtap = Mailtap::start(&[&route], more);
+        let client_leg = Tap::start(mailtap.address(&route));
+        Self { mailtap, client_leg, server_leg, keeps_secrets: more.contains(&"--keep-secrets") }
+    }
+
+    /// Where a client should connect.
+    pub fn address(&self) -> SocketAddr {
+        self.client_leg.address
+    }
+
+    /// Waits until all of at least `count` sessions are over, stops mailtap, and checks for each of them:
+    /// both taps saw the same bytes, the recording holds exactly these, and no secret stands anywhere.
+    #[track_caller]
+    pub fn check(mut self, count: usize) -> Vec<Recording> {
+        let client_side = self.client_leg.finished(count);
+        let server_side = self.server_leg.finished(count);
+        let recordings = self.mailtap.recordings(client_side.len());
+        let status = self.mailtap.stop();
+        assert!(status.success(), "mailtap ended with {status} after SIGTERM; it said:\n{}", self.mailtap.errors());
+        assert_eq!(recordings.len(), client_side.len(), "as many recordings as connections");
+        assert_eq!(streams(&client_side), streams(&server_side), "the same bytes on both legs");
+        for recording in &recordings {
+            self.compare(recording, &client_side);
+        }
+        if !self.keeps_secrets {
+            self.search_for_secrets();
+        }
+        recordings
+    }
+
+    #[track_caller]
+    fn compare(&self, recording: &Recording, captures: &[Capture]) {
+        let client = recording.one("open")["client"].as_str().unwrap_or_default();
+        let capture = captures
+            .iter()
+            .find(|capture| capture.outgoing.is_some_and(|address| address.to_string() == client))
+            .unwrap_or_else(|| panic!("no connection from {client}, which the recording names"));
+        for (side, passed) in [("client", capture.client()), ("server", capture.server())] {
+            if let Err(difference) = recording.compare(side, &passed) {
+                panic!("{difference}\n{}", recording.dump());
+            }
+            if self.keeps_secrets {
+                assert_eq!(recording.stream(side).len(), 1, "nothing is redacted with --keep-secrets");
+            }
+            let close = recording.one("close");
+            assert_eq!(close[format!("{side}_bytes")], passed.len(), "{side}_bytes in {close}");
+        }
+        for (number, event) in recording.events.iter().enumerate() {
+            assert_eq!(event["seq"], number, "numbers without holes in\n{}", recording.dump());
+        }
+    }
+
+    /// The password, however base64 would spell it, in files and in what was printed.
+    #[track_caller]
+    fn search_for_secrets(&self) {
+        let printed = self.mailtap.printed().join("\n") + &self.mailtap.errors();
+        for secret in spellings(PASSWORD) {
+            let files = files_with(&self.mailtap.dir, secret.as_bytes());
+            assert!(files.is_empty(), "the password stands as {secret} in {files:?}");
+            assert!(find(printed.as_bytes(), secret.as_bytes()).is_none(), "the password was printed as {secret}");
+        }
+    }
+}
+
+/// A secret as it is, and what of its base64 does not depend on its neighbours, in all three alignments.
+pub fn spellings(secret: &str) -> Vec<String> {
+    use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+    let mut all = vec![secret.to_owned()];
+    for before in 0..3 {
+        let encoded = STANDARD_NO_PAD.encode([&vec![0; before], secret.as_bytes()].concat());
+        // The first characters carry the bytes before, the last one may carry what comes behind.
+        let skip = [0, 2, 3][before];
+        all.push(encoded[skip..encoded.len() - 1].to_owned());
+    }
+    all
+}
+
+/// Both sides' bytes of every connection, in an order that does not depend on which was quicker.
+fn streams(captures: &[Capture]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut all: Vec<_> = captures.iter().map(|capture| (capture.client(), capture.server())).collect();
+    all.sort();
+    all
+}
