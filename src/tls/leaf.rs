@@ -152,8 +152,14 @@ impl fmt::Display for LeafName {
 pub struct Mint {
     kind: LeafKey,
     /// One key serves all leaves of a process: it never leaves memory, and a key for each would cost more than the rest.
-    key: OnceLock<Result<(KeyPair, Arc<dyn SigningKey>), Error>>,
+    key: OnceLock<Result<MintKey, Error>>,
     kept: Mutex<Kept>,
+}
+
+/// The same key twice: as what certificates are made for, and as what rustls signs with.
+struct MintKey {
+    public: KeyPair,
+    signing: Arc<dyn SigningKey>,
 }
 
 #[derive(Default)]
@@ -209,7 +215,7 @@ impl Mint {
                 clock::date(pair.valid_until)
             )));
         }
-        let (key, signing) = self.key()?;
+        let MintKey { public, signing } = self.key()?;
         // A leaf that outlives its CA, or is older than it, is refused by programs that check each by itself.
         let from = (now - BACKDATED_DAYS * DAY).max(pair.valid_from);
         let until = (from + LEAF_DAYS * DAY).min(pair.valid_until);
@@ -230,7 +236,7 @@ impl Mint {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let cert = params
-            .signed_by(key, &pair.issuer)
+            .signed_by(public, &pair.issuer)
             .map_err(|why| Error::new(format!("no certificate could be made: {why}")))?;
         // Intermediates go along; a root does not (RFC 8446 section 4.4.2): the client has it or it does not help.
         let mut chain = vec![cert.der().clone()];
@@ -238,13 +244,13 @@ impl Mint {
         Ok((Arc::new(CertifiedKey::new(chain, Arc::clone(signing))), until))
     }
 
-    fn key(&self) -> Result<&(KeyPair, Arc<dyn SigningKey>), Error> {
+    fn key(&self) -> Result<&MintKey, Error> {
         let made = self.key.get_or_init(|| {
             let key = self.kind.generate()?;
             let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
             let signing = any_supported_type(&der)
                 .map_err(|why| Error::new(format!("the key for certificates cannot be used: {why}")))?;
-            Ok((key, signing))
+            Ok(MintKey { public: key, signing })
         });
         made.as_ref().map_err(Clone::clone)
     }

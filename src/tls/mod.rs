@@ -5,6 +5,7 @@
 pub mod authority;
 pub mod certificate;
 mod clock;
+pub mod export;
 pub mod facts;
 pub mod failure;
 pub mod hello;
@@ -12,6 +13,7 @@ pub mod keylog;
 pub mod leaf;
 pub mod pair;
 pub mod server;
+pub mod trust;
 pub mod upstream;
 pub mod verdict;
 

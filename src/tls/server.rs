@@ -121,7 +121,7 @@ impl HelloReader {
     ///
     /// # Errors
     /// When it is no TLS, too old, or breaks the rules. The refusal has the alert to send.
-    pub fn feed(&mut self, bytes: &mut &[u8]) -> Result<Option<Hello>, Refusal> {
+    pub fn feed(&mut self, bytes: &mut &[u8]) -> Result<Option<Hello>, Box<Refusal>> {
         while !bytes.is_empty() {
             let before = *bytes;
             let room = HELLO_MAX.saturating_sub(self.seen.len());
@@ -147,7 +147,7 @@ impl HelloReader {
         Ok(None)
     }
 
-    fn accepted(&mut self, accepted: Accepted) -> Result<Hello, Refusal> {
+    fn accepted(&mut self, accepted: Accepted) -> Result<Hello, Box<Refusal>> {
         let offer = match hello::peek(&self.seen) {
             Peek::Hello(offer) => *offer,
             // rustls has read it, so this does not happen; if it does, the facts are poorer and nothing else.
@@ -161,13 +161,13 @@ impl HelloReader {
         Ok(Hello { offer, accepted })
     }
 
-    fn refusal(&self, error: TlsError, alert: Vec<u8>) -> Refusal {
+    fn refusal(&self, error: TlsError, alert: Vec<u8>) -> Box<Refusal> {
         let peek = hello::peek(&self.seen);
         let failure = failure::of_hello(&error, &peek);
         let offer = if let Peek::Hello(offer) = peek { Some(*offer) } else { None };
         // Somebody who speaks no TLS must not be answered in TLS.
         let alert = if failure.code == failure::PLAINTEXT { Vec::new() } else { alert };
-        Refusal { error, alert, offer, failure }
+        Box::new(Refusal { error, alert, offer, failure })
     }
 }
 
@@ -182,11 +182,11 @@ impl Hello {
     ///
     /// # Errors
     /// When client and configuration have nothing in common; the refusal has the alert to send.
-    pub fn answer(self, config: Arc<ServerConfig>) -> Result<ServerConnection, Refusal> {
+    pub fn answer(self, config: Arc<ServerConfig>) -> Result<ServerConnection, Box<Refusal>> {
         let Hello { offer, accepted } = self;
         accepted.into_connection(config).map_err(|(error, alert)| {
             let failure = failure::of_tls(Peer::Client, "the client", &error);
-            Refusal { failure, error, alert: written(alert), offer: Some(offer) }
+            Box::new(Refusal { failure, error, alert: written(alert), offer: Some(offer) })
         })
     }
 }
