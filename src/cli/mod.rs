@@ -2,6 +2,7 @@
 //! Takes arguments, gives an exit status: 0 done, 1 the work failed, 2 the command line or configuration is wrong.
 //! Formats nothing itself; that is `view`'s work.
 
+mod ca;
 mod completions;
 mod globals;
 mod proxy;
@@ -29,6 +30,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Proxy(proxy::Args),
+    Ca(ca::Args),
     Completions(completions::Args),
 }
 
@@ -51,6 +53,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let globals = Globals::new(cli.global)?;
     match cli.command {
         Command::Proxy(args) => proxy::run(args, &globals),
+        Command::Ca(args) => ca::run(&args, &globals),
         Command::Completions(args) => completions::run(&args, &globals),
     }
 }

@@ -173,8 +173,8 @@ impl Folder {
     fn load(&self) -> Result<Pair, Error> {
         Pair::load(&self.cert, &self.key, clock::now()).map_err(|why| {
             Error::new(format!(
-                "{why}. Nothing was changed: bring the right files back, or have a new CA made with `mailtap ca renew` \
-                 (the old files are kept beside it) and trust that"
+                "{why}; nothing was changed: bring the right files back, or run `mailtap ca renew`, which keeps the old \
+                 files beside a new CA, and trust that"
             ))
         })
     }

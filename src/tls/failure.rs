@@ -304,3 +304,78 @@ pub fn alert_word(alert: AlertDescription) -> String {
     }
     word
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(peer: Peer, alert: AlertDescription) -> Failure {
+        of_tls(peer, "mail.example", &TlsError::AlertReceived(alert))
+    }
+
+    #[test]
+    fn a_refused_leaf_says_how_to_be_trusted() {
+        use AlertDescription::{BadCertificate, CertificateUnknown, UnknownCA};
+        for (kind, word) in [
+            (UnknownCA, "unknown_ca"),
+            (BadCertificate, "bad_certificate"),
+            (CertificateUnknown, "certificate_unknown"),
+        ] {
+            let failure = alert(Peer::Client, kind);
+            assert_eq!((failure.blame, failure.code), (Blame::Client, REFUSED));
+            assert!(failure.text.contains(word) && failure.advice.expect("advice").contains("mailtap ca trust"));
+        }
+    }
+
+    #[test]
+    fn the_same_alert_from_the_server_is_about_the_client_certificate() {
+        let failure = alert(Peer::Server, AlertDescription::UnknownCA);
+        assert_eq!((failure.blame, failure.code), (Blame::Server, CLIENT_CERTIFICATE));
+        assert!(failure.advice.expect("advice").contains("--upstream-cert"));
+        assert_eq!(alert(Peer::Server, AlertDescription::CertificateRequired).code, CLIENT_CERTIFICATE);
+    }
+
+    #[test]
+    fn an_error_inside_an_io_error_is_found() {
+        let error =
+            io::Error::new(io::ErrorKind::InvalidData, TlsError::AlertReceived(AlertDescription::ProtocolVersion));
+        assert_eq!(of_io(Peer::Server, "mail.example", &error).code, VERSION);
+        let closed = of_io(Peer::Client, "the client", &io::ErrorKind::UnexpectedEof.into());
+        assert_eq!(closed.code, CLOSED);
+        assert!(closed.advice.expect("advice").contains("mailtap ca trust"));
+        assert_eq!(of_io(Peer::Server, "mail.example", &io::ErrorKind::PermissionDenied.into()).code, FAILED);
+    }
+
+    #[test]
+    fn plaintext_is_told_on_either_leg() {
+        let error = TlsError::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        let server = of_tls(Peer::Server, "mail.example", &error);
+        assert_eq!((server.code, server.blame), (PLAINTEXT, Blame::Mailtap));
+        assert!(server.advice.expect("advice").contains("+starttls"));
+        let client = of_hello(&error, &Peek::NotTls("EHLO me".into()));
+        assert_eq!(client.code, PLAINTEXT);
+        assert!(client.text.contains("\"EHLO me\""));
+    }
+
+    #[test]
+    fn time_is_told() {
+        let failure = of_timeout(Peer::Server, "mail.example", Duration::from_secs(30));
+        assert_eq!(failure.text, "mail.example did not finish the TLS handshake within 30 seconds");
+        assert_eq!(failure.code, TIMEOUT);
+    }
+
+    #[test]
+    fn alerts_are_spelled_as_in_the_rfc() {
+        use AlertDescription as A;
+        for (alert, word) in [
+            (A::CloseNotify, "close_notify"),
+            (A::BadRecordMac, "bad_record_mac"),
+            (A::UnknownCA, "unknown_ca"),
+            (A::UnrecognisedName, "unrecognized_name"),
+            (A::NoApplicationProtocol, "no_application_protocol"),
+            (A::Unknown(200), "number 200"),
+        ] {
+            assert_eq!(alert_word(alert), word);
+        }
+    }
+}

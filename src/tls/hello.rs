@@ -257,3 +257,109 @@ impl<'a> Cursor<'a> {
         self.0.chunks_exact(2).filter_map(|pair| pair.try_into().ok().map(u16::from_be_bytes)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hello with these extensions, already encoded.
+    fn body(legacy: u16, extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
+        let mut body = legacy.to_be_bytes().to_vec();
+        body.extend([7; 32]);
+        body.push(0);
+        body.extend([0, 4, 0x13, 0x01, 0x1a, 0x1a]);
+        body.extend([1, 0]);
+        let coded: Vec<u8> = extensions
+            .iter()
+            .flat_map(|(kind, data)| [&kind.to_be_bytes()[..], &(data.len() as u16).to_be_bytes(), data].concat())
+            .collect();
+        body.extend((coded.len() as u16).to_be_bytes());
+        body.extend(coded);
+        body
+    }
+
+    /// Cut into records of `step` bytes.
+    fn records(body: &[u8], step: usize) -> Vec<u8> {
+        let mut message = vec![CLIENT_HELLO, 0];
+        message.extend((body.len() as u16).to_be_bytes());
+        message.extend(body);
+        let record = |part: &[u8]| [&[HANDSHAKE, 3, 1][..], &(part.len() as u16).to_be_bytes(), part].concat();
+        message.chunks(step).flat_map(record).collect()
+    }
+
+    fn full() -> Vec<u8> {
+        body(
+            0x0303,
+            &[
+                (0, [&[0, 15, 0, 0, 12][..], b"mail.example"].concat()),
+                (16, [&[0, 10, 4][..], b"imap", &[4], b"\xffodd"].concat()),
+                (43, vec![6, 0x2a, 0x2a, 3, 4, 3, 3]),
+                (10, vec![0, 4, 0x11, 0xec, 0, 29]),
+                (42, vec![]),
+            ],
+        )
+    }
+
+    #[test]
+    fn a_whole_hello_is_read_however_it_is_cut() {
+        for step in [1, 3, 4, 5, 100, 16_000] {
+            let bytes = records(&full(), step);
+            for cut in 0..bytes.len() {
+                assert_eq!(peek(&bytes[..cut]), Peek::More, "step {step}, {cut} bytes");
+            }
+            let Peek::Hello(offer) = peek(&bytes) else { panic!("step {step}: {:?}", peek(&bytes)) };
+            assert_eq!(offer.sni.as_deref(), Some("mail.example"));
+            assert_eq!(offer.alpn_in_words(), ["imap", r"\xffodd"]);
+            assert_eq!(offer.versions_in_words(), "TLSv1.3, TLSv1.2");
+            assert_eq!(
+                (offer.groups.as_slice(), offer.ciphers.as_slice()),
+                ([0x11ec, 29].as_slice(), [0x1301].as_slice())
+            );
+            assert!(offer.early_data && offer.is_new_enough());
+        }
+    }
+
+    #[test]
+    fn an_old_client_is_known_by_its_one_version() {
+        for (number, word, good) in [
+            (0x0300, "SSLv3", false),
+            (0x0301, "TLSv1.0", false),
+            (0x0302, "TLSv1.1", false),
+            (0x0303, "TLSv1.2", true),
+        ] {
+            let Peek::Hello(offer) = peek(&records(&body(number, &[]), 1000)) else { panic!("{word}") };
+            assert_eq!((offer.versions_in_words().as_str(), offer.is_new_enough()), (word, good));
+        }
+    }
+
+    #[test]
+    fn what_is_no_tls_is_told_apart() {
+        assert_eq!(peek(b"EHLO me\r\nMAIL"), Peek::NotTls("EHLO me".into()));
+        assert_eq!(peek(b"\x01\x02"), Peek::NotTls(r"\x01\x02".into()));
+        assert_eq!(peek(b"\x80\x2e\x01\x00\x02"), Peek::Ssl2);
+        assert_eq!(peek(&[HANDSHAKE, 3, 1, 0, 4, 2, 0, 0, 0]), Peek::Damaged);
+        assert_eq!(peek(&[HANDSHAKE, 3, 1, 0xff, 0xff]), Peek::Damaged);
+        assert_eq!(peek(&records(&full()[..50], 1000)), Peek::Damaged);
+        assert_eq!(peek(b""), Peek::More);
+    }
+
+    #[test]
+    fn an_endless_hello_is_given_up() {
+        let mut bytes = records(&[0; 60_000], 16_000);
+        bytes[RECORD_HEADER + 1] = 0xff;
+        assert_eq!(peek(&bytes), Peek::Damaged);
+    }
+
+    #[test]
+    fn any_damage_gives_an_answer_and_no_panic() {
+        let bytes = records(&full(), 60);
+        for at in 0..bytes.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[at] = value;
+                let _ = peek(&damaged);
+                let _ = peek(&damaged[..at]);
+            }
+        }
+    }
+}

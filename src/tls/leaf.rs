@@ -286,3 +286,128 @@ impl Kept {
 fn is_root(der: &rustls::pki_types::CertificateDer<'_>) -> bool {
     crate::tls::certificate::Certificate::parse(der).is_some_and(|cert| cert.self_issued)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::tls::certificate::Certificate;
+    use crate::tls::pair::Fresh;
+
+    const NOW: i64 = 1_795_400_000;
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
+
+    /// A CA made at `made`, looked at `now`.
+    fn pair(made: i64, now: i64) -> Pair {
+        let dir = tempfile::tempdir().expect("a folder");
+        let fresh = Fresh::generate(made).expect("a CA");
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).expect("writes");
+            path
+        };
+        let (cert, key) = (write("ca.pem", &fresh.cert_pem), write("ca-key.pem", &fresh.key_pem));
+        Pair::load(Path::new(&cert), Path::new(&key), now).expect("a working CA")
+    }
+
+    fn request<'a>(name: &'a str, extra: &'a [String]) -> LeafRequest<'a> {
+        LeafRequest { name: Some(name), extra, listener: HERE }
+    }
+
+    fn facts(leaf: &CertifiedKey) -> Certificate {
+        Certificate::parse(&leaf.cert[0]).expect("a certificate")
+    }
+
+    #[test]
+    fn a_leaf_lives_within_every_limit_and_began_before_now() {
+        let leaf = Mint::new(LeafKey::P256).leaf(&pair(NOW - 100 * DAY, NOW), &request("mail.example", &[]), NOW);
+        let facts = facts(&leaf.expect("a leaf"));
+        assert_eq!(facts.valid_until - facts.valid_from, 46 * DAY);
+        assert_eq!(NOW - facts.valid_from, 2 * DAY);
+        assert!(!facts.is_ca);
+    }
+
+    #[test]
+    fn a_leaf_never_outlives_its_ca_nor_is_older() {
+        let made = NOW;
+        for now in [made + 1, made + (pair::CA_DAYS - 5) * DAY] {
+            let ca = pair(made, now);
+            let facts = facts(&Mint::new(LeafKey::P256).leaf(&ca, &request("mail.example", &[]), now).expect("a leaf"));
+            assert!(facts.valid_from >= ca.valid_from && facts.valid_until <= ca.valid_until, "{facts:?}");
+        }
+        let ca = pair(made, made);
+        let said = Mint::new(LeafKey::P256).leaf(&ca, &request("a.example", &[]), ca.valid_until + 1);
+        assert!(said.expect_err("expired").to_string().contains("mailtap ca renew"));
+    }
+
+    #[test]
+    fn names_are_carried_once_and_only_the_possible_ones() {
+        let extra = [
+            "*.Example".to_string(),
+            "mail.example.".into(),
+            "192.0.2.1".into(),
+            "two words".into(),
+            "ü.example".into(),
+            String::new(),
+        ];
+        let names: Vec<String> = request("MAIL.example", &extra).names().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["mail.example", "*.example", "192.0.2.1", "localhost", "127.0.0.1", "::1", "192.0.2.9"]);
+        let none = LeafRequest { name: None, extra: &[], listener: "::ffff:127.0.0.1".parse().expect("an address") };
+        let names: Vec<String> = none.names().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["localhost", "127.0.0.1", "::1"]);
+    }
+
+    #[test]
+    fn names_of_a_huge_certificate_are_bounded() {
+        let extra: Vec<String> = (0..5000).map(|n| format!("host{n}.example")).collect();
+        assert_eq!(request("mail.example", &extra).names().len(), 1 + SERVER_NAMES_MAX + 4);
+    }
+
+    #[test]
+    fn long_names_make_no_common_name() {
+        let long = format!("{}.example", "a".repeat(60));
+        let leaf = Mint::new(LeafKey::P256).leaf(&pair(NOW, NOW), &request(&long, &[]), NOW).expect("a leaf");
+        assert_eq!(facts(&leaf).subject, "O=mailtap");
+        assert_eq!(facts(&leaf).names[0], long);
+    }
+
+    #[test]
+    fn the_cache_gives_the_same_leaf_until_it_is_too_old() {
+        let (ca, mint) = (pair(NOW, NOW), Mint::new(LeafKey::P256));
+        let ask = |now| mint.leaf(&ca, &request("mail.example", &[]), now).expect("a leaf");
+        let first = ask(NOW);
+        assert!(Arc::ptr_eq(&first, &ask(NOW + 10 * DAY)));
+        let later = ask(NOW + 20 * DAY);
+        assert!(!Arc::ptr_eq(&first, &later));
+        assert_ne!(facts(&first).sha256, facts(&later).sha256);
+        assert_eq!(mint.len(), 1);
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_drops_what_is_not_used() {
+        let (ca, mint) = (pair(NOW, NOW), Mint::new(LeafKey::P256));
+        let ask = |name: &str| mint.leaf(&ca, &request(name, &[]), NOW).expect("a leaf");
+        let favourite = ask("favourite.example");
+        for n in 0..LEAF_CACHE_MAX * 2 {
+            ask(&format!("host{n}.example"));
+            assert!(Arc::ptr_eq(&favourite, &ask("favourite.example")));
+            assert!(mint.len() <= LEAF_CACHE_MAX);
+        }
+        assert_eq!(mint.len(), LEAF_CACHE_MAX);
+    }
+
+    #[test]
+    fn serial_numbers_are_positive_of_one_length_and_all_different() {
+        let serials: Vec<_> = (0..500).map(|_| pair::serial().expect("random bytes")).collect();
+        assert!(serials.iter().all(|serial| serial.len() <= 20 && serial[0] & 0x80 == 0 && serial[0] != 0));
+        assert_eq!(serials.iter().collect::<std::collections::BTreeSet<_>>().len(), 500);
+    }
+
+    #[test]
+    fn words_for_kinds() {
+        assert_eq!("rsa2048".parse(), Ok(LeafKey::Rsa2048));
+        assert_eq!(LeafKey::default().to_string(), "p256");
+        assert!("dsa".parse::<LeafKey>().is_err());
+    }
+}

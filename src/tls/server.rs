@@ -155,7 +155,7 @@ impl HelloReader {
         };
         if !offer.versions.is_empty() && !offer.is_new_enough() {
             let error = TlsError::PeerIncompatible(PeerIncompatible::Tls12NotOffered);
-            return Err(self.refusal(error, PROTOCOL_VERSION_ALERT.to_vec()));
+            return Err(self.refusal(error, Vec::new()));
         }
         self.seen = Vec::new();
         Ok(Hello { offer, accepted })
@@ -165,8 +165,13 @@ impl HelloReader {
         let peek = hello::peek(&self.seen);
         let failure = failure::of_hello(&error, &peek);
         let offer = if let Peek::Hello(offer) = peek { Some(*offer) } else { None };
-        // Somebody who speaks no TLS must not be answered in TLS.
-        let alert = if failure.code == failure::PLAINTEXT { Vec::new() } else { alert };
+        let alert = match failure.code {
+            // Somebody who speaks no TLS must not be answered in TLS.
+            failure::PLAINTEXT => Vec::new(),
+            // rustls may stumble over something else first that an old hello lacks; this says more.
+            failure::VERSION => PROTOCOL_VERSION_ALERT.to_vec(),
+            _ => alert,
+        };
         Box::new(Refusal { error, alert, offer, failure })
     }
 }

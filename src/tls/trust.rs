@@ -272,7 +272,7 @@ impl Subject {
                         in_code = false;
                     }
                     Step::Run(line) => {
-                        let _ = write!(out, "{}{line}\n", if in_code { "" } else { "\n```sh\n" });
+                        let _ = writeln!(out, "{}{line}", if in_code { "" } else { "\n```sh\n" });
                         in_code = true;
                     }
                 }

@@ -9,6 +9,10 @@ mod real_plain;
 mod real_servers;
 mod talks;
 #[cfg(feature = "proxy")]
+mod tls_authority;
+#[cfg(feature = "proxy")]
 mod tls_handshake;
 #[cfg(feature = "proxy")]
 mod tls_kit;
+#[cfg(feature = "proxy")]
+mod tls_programs;

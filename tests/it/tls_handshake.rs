@@ -246,3 +246,137 @@ fn a_client_that_does_not_trust_the_ca_is_told_how() {
     assert_eq!(failure.text, "the client refused mailtap's certificate (alert unknown_ca)");
     assert!(failure.advice.expect("advice").contains("mailtap ca trust"));
 }
+
+/// What the reader says to bytes that are no good hello.
+fn refused(bytes: &[u8]) -> Box<mailtap::tls::server::Refusal> {
+    let mut rest = bytes;
+    HelloReader::new().feed(&mut rest).err().expect("refused")
+}
+
+#[test]
+fn plaintext_on_a_tls_port_is_told_and_not_answered_in_tls() {
+    let refusal = refused(b"EHLO me.example\r\n");
+    assert_eq!(refusal.failure.code, failure::PLAINTEXT);
+    assert_eq!(refusal.failure.text, "the client sent plaintext (\"EHLO me.example\") where TLS was to begin");
+    assert!(refusal.alert.is_empty());
+}
+
+#[test]
+fn an_old_hello_is_refused_with_its_version_and_the_right_alert() {
+    // TLS 1.0 as sent long ago: no extensions at all.
+    let mut body = vec![3, 1];
+    body.extend([9; 32]);
+    body.extend([0, 0, 2, 0, 0x2f, 1, 0]);
+    let length = u8::try_from(body.len()).expect("short");
+    let mut bytes = vec![22, 3, 1, 0, length + 4, 1, 0, 0, length];
+    bytes.extend(body);
+    let refusal = refused(&bytes);
+    assert_eq!(refusal.failure.text, "the client offers only TLSv1.0; mailtap speaks TLSv1.2 and TLSv1.3");
+    assert_eq!(refusal.alert, [21, 3, 1, 0, 2, 2, 70]);
+    assert_eq!(refusal.offer.as_ref().map(|offer| offer.versions_in_words()).as_deref(), Some("TLSv1.0"));
+}
+
+#[test]
+fn an_endless_hello_is_refused() {
+    let mut reader = HelloReader::new();
+    let mut record = vec![22, 3, 1, 0x40, 0, 1, 0xff, 0xff, 0xff];
+    record.resize(5 + 0x4000, 0);
+    let mut fed = 0;
+    let refused = loop {
+        let mut rest = record.as_slice();
+        match reader.feed(&mut rest) {
+            Ok(None) => fed += record.len(),
+            Ok(Some(_)) => panic!("that is no hello"),
+            Err(refusal) => break refusal,
+        }
+        assert!(fed < 200_000, "somewhere it must end");
+    };
+    assert_eq!(refused.failure.code, failure::FAILED);
+}
+
+#[test]
+fn configurations_are_shared_between_sessions() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let authority = Authority::open(dir.path()).expect("a CA");
+    let (one, other) = (
+        authority.leaf_for("a.example", LOOPBACK).expect("a leaf"),
+        authority.leaf_for("b.example", LOOPBACK).expect("a leaf"),
+    );
+    let server = Server::new(None).expect("a server");
+    let config = |leaf, alpn| server.config(leaf, alpn).expect("a configuration");
+    let first = config(&one, Some(b"imap"));
+    assert!(Arc::ptr_eq(&first, &config(&one, Some(b"imap"))));
+    assert!(!Arc::ptr_eq(&first, &config(&one, None)));
+    assert!(!Arc::ptr_eq(&first, &config(&other, Some(b"imap"))));
+    assert_eq!(first.max_early_data_size, 0);
+}
+
+#[test]
+fn a_client_certificate_is_given_when_asked_for() {
+    let root = TestCa::root("Test Root");
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("writes");
+        path
+    };
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(["user.example".to_string()]).expect("a name");
+    let cert = params.signed_by(&key, &root.issuer).expect("signs");
+    let identity = (write("user.pem", &cert.pem()), write("user-key.pem", &key.serialize_pem()));
+    let ca_files = vec![write("root.pem", &root.pem)];
+    for (identity, outcome) in [(None, ClientCertificate::Asked), (Some(identity.clone()), ClientCertificate::Given)] {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(root.der.clone()).expect("a root");
+        let asking =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), mailtap::tls::provider());
+        let config =
+            Wanted::default().signed_by_asking(&root, asking.allow_unauthenticated().build().expect("a verifier"));
+        let options = Options { ca_files: ca_files.clone(), identity: identity.clone(), ..Options::default() };
+        let (mut client, watch) =
+            Upstream::open(&options).expect("opens").connect(&target("mail.example")).expect("a name");
+        let mut server = server(config);
+        let ended = run(&mut client, &mut server);
+        assert!(ended.is_good(), "{ended:?}");
+        assert_eq!(watch.client_certificate(), outcome);
+        assert_eq!(server.peer_certificates().is_some(), identity.is_some());
+    }
+    let wrong = Options { identity: Some((identity.0, write("other.pem", &root.key_pem))), ..Options::default() };
+    let said = Upstream::open(&wrong).err().expect("no match").to_string();
+    assert!(said.contains("is not the key of the certificate") && said.contains("--upstream-key"), "{said}");
+}
+
+#[test]
+fn sessions_may_be_resumed_but_0_rtt_is_never_offered() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let authority = Authority::open(dir.path()).expect("a CA");
+    let leaf = authority.leaf_for("mail.example", LOOPBACK).expect("a leaf");
+    let served = Server::new(None).expect("a server");
+    for versions in [&[&rustls::version::TLS13], &[&rustls::version::TLS12]] {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.certificate().clone()).expect("a root");
+        let mut config = rustls::ClientConfig::builder_with_provider(mailtap::tls::provider())
+            .with_protocol_versions(versions)
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.enable_early_data = true;
+        let config = Arc::new(config);
+        let mut resumed = Vec::new();
+        for _ in 0..2 {
+            let name = ServerName::try_from("mail.example").expect("a name");
+            let mut client = ClientConnection::new(Arc::clone(&config), name).expect("a client");
+            assert!(client.early_data().is_none(), "the tickets must not allow it");
+            let mut bytes = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut bytes).expect("memory");
+            }
+            let hello = HelloReader::new().feed(&mut bytes.as_slice()).expect("a good hello").expect("complete");
+            let offer = hello.offer.clone();
+            let mut server = hello.answer(served.config(&leaf, None).expect("a configuration")).expect("common ground");
+            assert!(run(&mut client, &mut server).is_good());
+            resumed.push(Facts::of_client_leg(&server, &offer, &leaf.cert).resumed);
+        }
+        assert_eq!(resumed, [Some(false), Some(true)], "{versions:?}");
+    }
+}

@@ -24,7 +24,6 @@ pub struct TestCa {
     pub issuer: Issuer<'static, KeyPair>,
     pub der: CertificateDer<'static>,
     pub pem: String,
-    #[expect(dead_code, reason = "for the tests that write it to a file")]
     pub key_pem: String,
 }
 
@@ -74,6 +73,25 @@ impl Wanted<'_> {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         params
+    }
+
+    /// The same for a server that asks its clients for certificates.
+    pub fn signed_by_asking(
+        &self,
+        ca: &TestCa,
+        asking: Arc<dyn rustls::server::danger::ClientCertVerifier>,
+    ) -> ServerConfig {
+        let key = KeyPair::generate().expect("a key");
+        let cert = self.params().signed_by(&key, &ca.issuer).expect("signs");
+        ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_client_cert_verifier(asking)
+            .with_single_cert(
+                vec![cert.der().clone()],
+                PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            )
+            .expect("key and certificate")
     }
 
     /// A server's configuration with such a certificate, signed by `ca`, with `chain` sent along.
