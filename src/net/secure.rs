@@ -192,7 +192,7 @@ async fn read_hello(leg: &mut Leg, early: &[u8]) -> Result<Asked, Stop> {
         match reader.feed(&mut bytes) {
             Ok(Some(hello)) => return Ok(Asked { hello, rest: bytes.to_vec() }),
             Ok(None) => {}
-            Err(refusal) => return Err(Stop::Refused(Box::new(refusal))),
+            Err(refusal) => return Err(Stop::Refused(refusal)),
         }
         let mut block = [0; HELLO_BLOCK];
         let read = poll_fn(|cx| {
