@@ -7,6 +7,7 @@ mod support;
 mod architecture;
 mod real_plain;
 mod real_servers;
+mod real_tshark;
 mod talks;
 #[cfg(feature = "proxy")]
 mod tls_authority;

@@ -64,6 +64,29 @@ pub fn fetchmail(folder: &Path, text: &str) -> Ran {
     Ran::new(&command)
 }
 
+/// tshark on a capture file: for each packet that has any of `fields`, these fields' values in order.
+#[track_caller]
+pub fn tshark(file: &Path, more: &[&str], fields: &[&str]) -> Vec<Vec<Vec<String>>> {
+    /// Between several values of one field in a packet; no mail protocol has it on the wire.
+    const BETWEEN: char = '\u{1f}';
+    let mut command = Command::new(program("tshark", "tshark"));
+    command.arg("-r").arg(file).args(["-n", "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"]);
+    command.args(["-E", &format!("aggregator={BETWEEN}")]).args(more);
+    for field in fields {
+        command.args(["-e", field]);
+    }
+    // A profile of the user's could change what tshark understands.
+    let home = tempfile::tempdir().expect("a folder");
+    command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
+    let ran = Ran::new(&command).expect_ok();
+    let values = |cell: &str| cell.split(BETWEEN).filter(|value| !value.is_empty()).map(ToOwned::to_owned).collect();
+    ran.text()
+        .lines()
+        .map(|line| line.split('\t').map(values).collect::<Vec<Vec<String>>>())
+        .filter(|row| row.iter().any(|cell| !cell.is_empty()))
+        .collect()
+}
+
 /// Configurations hold passwords, and some clients refuse files that others may read.
 fn write_private(folder: &Path, name: &str, text: &str) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;

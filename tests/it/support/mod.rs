@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of the support")]
 
+pub mod capture;
 pub mod certs;
 pub mod clients;
 pub mod dovecot;

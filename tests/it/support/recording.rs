@@ -63,9 +63,22 @@ impl Recording {
         self.of_kind("command").iter().map(|event| event["verb"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// The status words of replies and go-aheads, in order.
+    /// The status of every answer, in order: the greeting, replies, and go-aheads, which have theirs on the wire alone.
     pub fn statuses(&self) -> Vec<String> {
-        self.of_kind("reply").iter().filter_map(|event| event["status"].as_str()).map(ToOwned::to_owned).collect()
+        let answers = self
+            .events
+            .iter()
+            .filter(|event| ["greeting", "reply", "continue"].iter().any(|kind| event["kind"] == *kind));
+        answers
+            .filter_map(|event| match event["status"].as_str() {
+                Some(status) => Some(status.to_owned()),
+                None if event["kind"] == "continue" => {
+                    let wire = String::from_utf8_lossy(&wire(event)).into_owned();
+                    wire.split([' ', '\r']).next().map(ToOwned::to_owned)
+                }
+                None => None,
+            })
+            .collect()
     }
 
     pub fn note_codes(&self) -> Vec<String> {

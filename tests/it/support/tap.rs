@@ -31,18 +31,14 @@ pub struct Capture {
     /// The relay's own address on its connection to the server: what the next hop sees as its client.
     pub outgoing: Option<SocketAddr>,
     /// Everything that passed, in order.
-    pub blocks: Vec<(Option<From>, Vec<u8>)>,
+    pub blocks: Vec<(From, Vec<u8>)>,
     /// Sides that have ended.
     ended: usize,
 }
 
 impl Capture {
     pub fn bytes(&self, side: From) -> Vec<u8> {
-        self.blocks
-            .iter()
-            .filter(|(from, _)| *from == Some(side))
-            .flat_map(|(_, bytes)| bytes.iter().copied())
-            .collect()
+        self.blocks.iter().filter(|(from, _)| *from == side).flat_map(|(_, bytes)| bytes.iter().copied()).collect()
     }
 
     pub fn client(&self) -> Vec<u8> {
@@ -140,7 +136,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, side: From, index: usize, captu
             Ok(read) => read,
         };
         // Written down before it is sent on, so that an answer never stands before what it answers.
-        captures.lock().expect("the captures")[index].blocks.push((Some(side), block[..read].to_vec()));
+        captures.lock().expect("the captures")[index].blocks.push((side, block[..read].to_vec()));
         if to.write_all(&block[..read]).is_err() {
             // The receiver is gone: tell the sender, or it waits for an answer for ever.
             let _ = from.shutdown(Shutdown::Both);

@@ -37,7 +37,13 @@ impl Through {
     /// Waits until all of at least `count` sessions are over, stops mailtap, and checks for each of them:
     /// both taps saw the same bytes, the recording holds exactly these, and no secret stands anywhere.
     #[track_caller]
-    pub fn check(mut self, count: usize) -> Vec<Recording> {
+    pub fn check(self, count: usize) -> Vec<Recording> {
+        self.check_with_captures(count).0
+    }
+
+    /// The same, and what the tap between the client and mailtap saw.
+    #[track_caller]
+    pub fn check_with_captures(mut self, count: usize) -> (Vec<Recording>, Vec<Capture>) {
         let client_side = self.client_leg.finished(count);
         let server_side = self.server_leg.finished(count);
         let recordings = self.mailtap.recordings(client_side.len());
@@ -51,7 +57,7 @@ impl Through {
         if !self.keeps_secrets {
             self.search_for_secrets();
         }
-        recordings
+        (recordings, client_side)
     }
 
     #[track_caller]
