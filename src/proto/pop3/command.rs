@@ -4,8 +4,15 @@
 
 use std::ops::Range;
 
+use super::super::words::Words;
 use crate::event;
 use crate::event::Object;
+
+/// The longest name of a mechanism, in bytes (RFC 4422 §3.1).
+const MECHANISM_MAX: usize = 20;
+
+/// The longest verb that is taken for one, in bytes: keywords have four letters (RFC 1939 §3), experiments some more.
+const VERB_MAX: usize = 20;
 
 pub(super) struct Command {
     pub said: event::Command,
@@ -18,6 +25,8 @@ pub(super) struct Command {
     pub mechanism: Option<String>,
     pub initial: Option<Vec<u8>>,
     pub user: Option<String>,
+    /// It is a command of POP3 or of an extension.
+    pub known: bool,
 }
 
 /// What an accepted command is answered with.
@@ -32,11 +41,10 @@ pub(super) enum Lines {
 
 impl Command {
     pub fn parse(line: &[u8]) -> Command {
-        let text = line.trim_ascii_end();
-        let mut words = Words { text, at: 0 };
-        let verb = String::from_utf8_lossy(words.next().unwrap_or_default().1).to_ascii_uppercase();
+        let mut words = Words::of(line);
+        let (at, first) = words.next().unwrap_or_default();
         let mut command = Command {
-            said: event::Command { verb, ..event::Command::default() },
+            said: event::Command::default(),
             secrets: Vec::new(),
             sensitive: false,
             lines: Lines::One,
@@ -44,15 +52,41 @@ impl Command {
             mechanism: None,
             initial: None,
             user: None,
+            known: true,
         };
-        command.arguments(&mut words);
+        // What hides a secret with its first letters hides it with white space that is none, or without any.
+        let hides = ["PASS", "APOP", "AUTH"].into_iter().find(|verb| {
+            first.len() > verb.len()
+                && first.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb.as_bytes()))
+        });
+        if let Some(verb) = hides {
+            command.said.verb = verb.to_owned();
+            command.secrets.push(at + verb.len()..words.rest_range().end);
+            command.sensitive = true;
+            command.known = false;
+            return command;
+        }
+        if first.len() > VERB_MAX || !first.iter().all(u8::is_ascii_graphic) {
+            command.known = false;
+            command.said.args.bytes("rest", line.get(at..).unwrap_or_default().trim_ascii_end());
+            return command;
+        }
+        command.said.verb = String::from_utf8_lossy(first).to_ascii_uppercase();
+        command.arguments(words);
         command
     }
 
-    fn arguments(&mut self, words: &mut Words<'_>) {
-        let rest_at = words.rest_at();
-        let rest = words.text.get(rest_at..).unwrap_or_default();
+    /// Whether the line begins with what could be a verb.
+    pub fn is_text(&self) -> bool {
+        !self.said.verb.is_empty() || self.said.args.is_empty()
+    }
+
+    fn arguments(&mut self, mut words: Words<'_>) {
+        let rest = words.rest();
+        let all = words.rest_range();
         let first = words.next();
+        let behind_first = words.rest_range();
+        let response = words.rest();
         let second = words.next();
         let args = &mut self.said.args;
         match self.said.verb.as_str() {
@@ -62,7 +96,7 @@ impl Command {
             }
             // Everything behind the verb: a password may hold spaces.
             "PASS" => {
-                self.secrets.push(rest_at..words.text.len());
+                self.secrets.push(all);
                 self.sensitive = true;
             }
             "APOP" => {
@@ -71,21 +105,26 @@ impl Command {
                     args.bytes("user", name);
                     self.user = Some(String::from_utf8_lossy(name).into_owned());
                 }
-                if let Some((digest, _)) = second {
-                    self.secrets.push(digest..words.text.len());
-                }
+                self.secrets.push(behind_first);
             }
             "AUTH" => match first {
                 None => self.lines = Lines::Many,
                 Some((_, mechanism)) => {
                     self.sensitive = true;
+                    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+                    if mechanism.len() > MECHANISM_MAX || !mechanism.iter().all(is_name) {
+                        // A response in the wrong place, perhaps.
+                        self.mechanism = Some(String::new());
+                        self.secrets.push(all);
+                        return;
+                    }
                     let mechanism = String::from_utf8_lossy(mechanism).to_ascii_uppercase();
                     args.text("mechanism", &mechanism);
                     self.mechanism = Some(mechanism);
-                    if let Some((initial, _)) = second {
+                    if second.is_some() {
                         args.flag("initial", true);
-                        self.secrets.push(initial..words.text.len());
-                        self.initial = words.text.get(initial..).map(<[u8]>::to_vec);
+                        self.secrets.push(behind_first);
+                        self.initial = Some(response.to_vec());
                     }
                 }
             },
@@ -107,11 +146,13 @@ impl Command {
                 }
             }
             "DELE" => number(args, "message", first),
-            "STLS" => self.starttls = first.is_none(),
-            _ if !rest.is_empty() => {
-                args.bytes("rest", rest);
-            }
-            _ => {}
+            // With arguments it is wrong (RFC 2595 §4), but what counts is whether the server accepts it.
+            "STLS" => self.starttls = true,
+            "STAT" | "NOOP" | "RSET" | "QUIT" | "UTF8" => {}
+            _ => self.known = false,
+        }
+        if self.said.args.is_empty() && self.secrets.is_empty() && !rest.is_empty() {
+            self.said.args.bytes("rest", rest);
         }
     }
 }
@@ -122,26 +163,4 @@ fn number(args: &mut Object, name: &str, word: Option<(usize, &[u8])>) {
         Some(number) => args.number(name, number),
         None => args.bytes(name, word),
     };
-}
-
-/// Words of a line with their places, between any white space: a server may be as lax.
-struct Words<'l> {
-    text: &'l [u8],
-    at: usize,
-}
-
-impl<'l> Words<'l> {
-    fn next(&mut self) -> Option<(usize, &'l [u8])> {
-        let from = self.rest_at();
-        let rest = self.text.get(from..).filter(|rest| !rest.is_empty())?;
-        let length = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
-        self.at = from + length;
-        Some((from, rest.get(..length).unwrap_or(rest)))
-    }
-
-    /// Where the next word begins.
-    fn rest_at(&self) -> usize {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        self.at + rest.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(rest.len())
-    }
 }

@@ -1,6 +1,8 @@
-//! One POP3 status line: status, response code, text.
+//! One POP3 status line: status, response code, text and the numbers in it.
 //! Takes a line, gives its parts, or nothing where it is no status line.
 //! Knows nothing of the command that it answers.
+
+use crate::event::Object;
 
 pub(super) struct Line {
     pub status: &'static str,
@@ -27,4 +29,64 @@ pub(super) fn parse(line: &[u8]) -> Option<Line> {
         _ => (None, rest.into_owned()),
     };
     Some(Line { status, code, text })
+}
+
+/// The time stamp of a greeting, which APOP hashes (RFC 1939 §7): a message id in angle brackets.
+pub(super) fn greeting(text: &str) -> Object {
+    let mut values = Object::new();
+    let stamp = text.find('<').and_then(|from| text.get(from..)).and_then(|rest| rest.get(..=rest.find('>')?));
+    if let Some(stamp) = stamp.filter(|stamp| stamp.contains('@')) {
+        values.text("timestamp", stamp);
+    }
+    values
+}
+
+/// The numbers behind `+OK` that a command is answered with (RFC 1939 §5, §7).
+pub(super) fn values(verb: Answered, text: &str) -> Object {
+    let mut values = Object::new();
+    let mut words = text.split_ascii_whitespace();
+    let (first, second) = (words.next(), words.next());
+    let mut number = |name: &str, word: Option<&str>| {
+        if let Some(number) = word.and_then(|word| word.parse().ok()) {
+            values.number(name, number);
+        }
+    };
+    match verb {
+        Answered::Stat => {
+            number("messages", first);
+            number("octets", second);
+        }
+        Answered::List => {
+            number("message", first);
+            number("octets", second);
+        }
+        Answered::Uidl => {
+            number("message", first);
+            if let Some(uid) = second {
+                values.text("uid", uid);
+            }
+        }
+        Answered::Other => {}
+    }
+    values
+}
+
+/// The commands whose status line has numbers in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answered {
+    Stat,
+    List,
+    Uidl,
+    Other,
+}
+
+impl Answered {
+    pub fn of(verb: &str) -> Answered {
+        match verb {
+            "STAT" => Answered::Stat,
+            "LIST" => Answered::List,
+            "UIDL" => Answered::Uidl,
+            _ => Answered::Other,
+        }
+    }
 }

@@ -1,0 +1,122 @@
+//! The client's half: commands and SASL responses.
+//! Takes the client's bytes, gives pieces, and puts down what is to be answered.
+//! Does not read answers; see `server`.
+
+use std::ops::Range;
+
+use super::super::frame::{Cut, Part};
+use super::super::sasl::{self, Exchange};
+use super::super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Sink, Stop, lost_sync};
+use super::command::{Command, Lines};
+use super::reply::Answered;
+use super::{Auth, Expected, Pop3};
+use crate::event;
+use crate::event::{Body, Seq, Side};
+
+impl Pop3 {
+    pub(super) fn feed_client(&mut self, bytes: &[u8], out: &mut dyn Sink) -> Flow {
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.client_must_wait() {
+                return Flow::Stop { at, why: Stop::Hold };
+            }
+            self.layer_begins(rest, out);
+            let (cut, used) = self.client.cut(rest);
+            at += used;
+            match cut {
+                Some(Cut::Line { bytes, part }) => self.take_client_line(&bytes, part, out),
+                Some(Cut::Raw(bytes)) => {
+                    out.piece(Piece::new(Side::Client, bytes, Body::Raw));
+                }
+                Some(Cut::Data { .. }) | None => {}
+            }
+        }
+        Flow::All
+    }
+
+    /// Whether the client's next bytes cannot be read before the server has answered.
+    fn client_must_wait(&self) -> bool {
+        if self.client.within_line() && !self.upgrade {
+            return false;
+        }
+        self.upgrading() || self.expected.len() >= OUTSTANDING_MAX || self.auth.as_ref().is_some_and(|auth| !auth.asked)
+    }
+
+    fn take_client_line(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
+        let text = line.trim_ascii_end();
+        if matches!(part, Part::Middle | Part::Tail) {
+            let (of, secret) = self.client_line;
+            let said = event::Command { continues: Some(of), ..event::Command::default() };
+            client_piece(line, secret.then_some(0..text.len()), Body::Command(said), out);
+            return;
+        }
+        if let Some(auth) = self.auth.as_mut().filter(|auth| auth.asked) {
+            auth.asked = false;
+            let said = auth.exchange.response(text);
+            let secret = (text != b"*").then_some(0..text.len());
+            self.client_line = (say_response(line, secret, said, out), true);
+            return;
+        }
+        let command = Command::parse(line);
+        if let Some(mut exchange) = self.stray.take()
+            && !command.known
+            && !text.is_empty()
+        {
+            let mut said = exchange.response(text);
+            said.args.flag("stray", true);
+            let of = say_response(line, Some(0..text.len()), said, out);
+            self.client_line = (of, true);
+            self.stray = Some(exchange);
+            let answered = Answered::Other;
+            self.expected.push_back(Expected { of, lines: Lines::One, answered, starttls: false, stray: true });
+            return;
+        }
+        self.take_command(line, part, command, out);
+    }
+
+    fn take_command(&mut self, line: &[u8], part: Part, command: Command, out: &mut dyn Sink) {
+        let body = if command.is_text() { None } else { Some(Body::Raw) };
+        let mut said = command.said;
+        let answered = Answered::of(&said.verb);
+        let mut exchange = command.mechanism.as_ref().map(|mechanism| Exchange::new(mechanism, 0));
+        if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial) {
+            let response = exchange.response(initial);
+            if let Some(user) = &response.user {
+                said.args.text("user", user);
+                out.user(user);
+            }
+        }
+        if let Some(user) = &command.user {
+            out.user(user);
+        }
+        let lost = body.is_some();
+        let secret = command.secrets.into_iter().next();
+        let of = client_piece(line, secret, body.unwrap_or(Body::Command(said)), out);
+        if lost {
+            lost_sync(&mut self.lost, Side::Client, "a command begins with a word of letters", out);
+        }
+        self.client_line = (of, command.sensitive);
+        if let Some(exchange) = exchange.map(|exchange| exchange.belongs_to(of)) {
+            sasl::note_channel_binding(&exchange, out);
+            self.auth = Some(Auth { exchange, asked: false });
+        }
+        // What is so long is no STLS; its end could not be told from what follows it.
+        let starttls = command.starttls && part == Part::Whole;
+        self.expected.push_back(Expected { of, lines: command.lines, answered, starttls, stray: false });
+        if starttls {
+            self.server.set_whole_lines(true);
+        }
+    }
+}
+
+pub(super) fn client_piece(line: &[u8], secret: Option<Range<usize>>, body: Body, out: &mut dyn Sink) -> Seq {
+    let secret = secret.filter(|range| !range.is_empty());
+    out.piece(Piece { from: Side::Client, wire: line, secrets: secret.as_slice(), body })
+}
+
+fn say_response(line: &[u8], secret: Option<Range<usize>>, said: event::Auth, out: &mut dyn Sink) -> Seq {
+    if let Some(user) = &said.user {
+        out.user(user);
+    }
+    client_piece(line, secret, Body::Auth(said), out)
+}
