@@ -77,7 +77,7 @@ impl Pop3 {
     fn take_command(&mut self, line: &[u8], part: Part, command: Command, out: &mut dyn Sink) {
         let body = if command.is_text() { None } else { Some(Body::Raw) };
         let mut said = command.said;
-        let answered = Answered::of(&said.verb);
+        let answered = if command.lines == Lines::One { Answered::of(&said.verb) } else { Answered::Other };
         let mut exchange = command.mechanism.as_ref().map(|mechanism| Exchange::new(mechanism, 0));
         if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial) {
             let response = exchange.response(initial);

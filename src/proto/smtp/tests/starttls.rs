@@ -12,6 +12,7 @@ fn the_client_waits_for_the_answer() {
     tap.server("220 2.0.0 ready\r\n");
     assert_eq!(tap.upgraded, 1);
     assert_eq!(tap.injected[0], b"MAIL FROM:<injected@x>\r\n");
+    assert_eq!(reply(&tap, "220 2.0.0 ready\r\n").code.as_deref(), Some("2.0.0"));
     assert!(!tap.dialog().upgrading());
     // No greeting, and EHLO anew.
     tap.client("EHLO x\r\n").server("250-x\r\n250 AUTH PLAIN\r\n");
