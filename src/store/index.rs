@@ -2,6 +2,8 @@
 //! Takes the events of a session, or a line, gives an [`Entry`]; and back.
 //! Does not know where the lines lie, nor which protocol they are about.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use crate::event::{Body, Close, Event, Level, Object, Open, Origin, Seq, Side, Stamp};
@@ -160,10 +162,11 @@ impl Entry {
         };
     }
 
-    /// The line that `sessions --json` prints.
+    /// The line that `sessions --json` prints; what is not known while the session runs is `null`.
     #[must_use]
     pub fn listed(&self, path: &str) -> Object {
         let mut line = Object::new();
+        line.text("session", &self.session);
         self.fields(&mut line);
         line.text("status", self.status.name()).list("findings", &self.findings).text("path", path);
         if let Some(failed) = &self.failed {
@@ -173,19 +176,26 @@ impl Entry {
     }
 
     fn fields(&self, line: &mut Object) {
-        line.text("session", &self.session).text("protocol", &self.protocol).text("client", &self.client);
+        line.text("protocol", &self.protocol).text("client", &self.client);
         line.text("upstream_name", &self.upstream_name);
         match &self.user {
             Some(user) => line.text("user", user),
             None => line.null("user"),
         };
         line.text("opened", &self.opened.to_string());
-        match self.duration_us {
-            Some(duration) => line.number("duration_us", duration),
-            None => line.null("duration_us"),
-        };
-        line.number("commands", self.commands).number("client_bytes", self.client_bytes);
-        line.number("server_bytes", self.server_bytes).list("tls", &self.tls);
+        let known = self.status != Status::Running;
+        for (name, number) in [
+            ("duration_us", self.duration_us),
+            ("commands", known.then_some(self.commands)),
+            ("client_bytes", known.then_some(self.client_bytes)),
+            ("server_bytes", known.then_some(self.server_bytes)),
+        ] {
+            match number {
+                Some(number) => line.number(name, number),
+                None => line.null(name),
+            };
+        }
+        line.list("tls", &self.tls);
     }
 }
 
@@ -196,25 +206,30 @@ pub fn is_refusal(status: &str) -> bool {
         || (status.len() == 3 && matches!(status.as_bytes().first(), Some(b'4' | b'5')))
 }
 
-/// Appends the line for a session that begins. The session's name stands first, so that [`session_of`] need not parse.
+/// Appends the line for a session that begins. Name and status stand first, so that [`peek`] need not parse.
 pub(super) fn write_opened(entry: &Entry, writer: &str, out: &mut Vec<u8>) {
-    let mut line = Object::new();
-    line.text("session", &entry.session).text("protocol", &entry.protocol).text("client", &entry.client);
-    line.text("upstream_name", &entry.upstream_name).text("opened", &entry.opened.to_string());
-    line.text("status", Status::Running.name()).text("writer", writer);
+    let mut line = begin(entry, Status::Running);
+    line.text("protocol", &entry.protocol).text("client", &entry.client).text("upstream_name", &entry.upstream_name);
+    line.text("opened", &entry.opened.to_string()).text("writer", writer);
     finish(&line, out);
 }
 
 /// Appends the line for a session that ended, closed or unfinished.
 pub(super) fn write_closed(entry: &Entry, out: &mut Vec<u8>) {
-    let mut line = Object::new();
-    entry.fields(&mut line);
     let status = if entry.status == Status::Unfinished { Status::Unfinished } else { Status::Closed };
-    line.text("status", status.name()).list("findings", &entry.findings);
+    let mut line = begin(entry, status);
+    entry.fields(&mut line);
+    line.list("findings", &entry.findings);
     if let Some(failed) = &entry.failed {
         line.text("failed", failed);
     }
     finish(&line, out);
+}
+
+fn begin(entry: &Entry, status: Status) -> Object {
+    let mut line = Object::new();
+    line.text("session", &entry.session).text("status", status.name());
+    line
 }
 
 fn finish(line: &Object, out: &mut Vec<u8>) {
@@ -224,15 +239,29 @@ fn finish(line: &Object, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// The session that a line is about, without parsing the line: None where it was not written by this program, or torn.
-pub(super) fn session_of(line: &[u8]) -> Option<&str> {
+/// The session that a line is about and whether it is the closing one, without parsing the line. None where it was not
+/// written by this program, or is torn.
+pub(super) fn peek(line: &[u8]) -> Option<(&str, bool)> {
     let rest = line.strip_prefix(b"{\"session\":\"")?;
-    if !line.ends_with(b"}") {
-        return None;
+    let name = std::str::from_utf8(rest.get(..memchr::memchr(b'"', rest)?)?).ok()?;
+    let closed = rest.get(name.len()..)?.starts_with(b"\",\"status\":\"closed\"");
+    (line.last() == Some(&b'}')).then_some((Id::parse(name)?.as_str(), closed))
+}
+
+/// The line that counts for each session: the closing one, else the last.
+pub(super) fn latest(bytes: &[u8]) -> HashMap<&str, &[u8]> {
+    let mut lines: HashMap<&str, &[u8]> = HashMap::with_capacity(bytes.len() / 512);
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', bytes) {
+        let line = bytes.get(start..end).unwrap_or_default();
+        start = end + 1;
+        let Some((session, closed)) = peek(line) else { continue };
+        let stands = lines.entry(session).or_insert(line);
+        if closed || !peek(stands).is_some_and(|(_, closed)| closed) {
+            *stands = line;
+        }
     }
-    let end = memchr::memchr(b'"', rest)?;
-    let name = std::str::from_utf8(rest.get(..end)?).ok()?;
-    Id::parse(name).map(Id::as_str)
+    lines
 }
 
 /// Reads a line of the index. Nothing where it is damaged: the recording itself is read then.

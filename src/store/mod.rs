@@ -5,6 +5,9 @@
 pub mod ids;
 pub mod index;
 mod layout;
+mod library;
+mod mend;
+mod reader;
 mod writer;
 
 use std::fmt;
@@ -12,6 +15,8 @@ use std::path::Path;
 
 pub use index::{Entry, Status};
 pub use layout::Layout;
+pub use library::{Found, Library, read_entry};
+pub use reader::{Damage, Reader, Record, start_of_last};
 pub use writer::{Recording, Store};
 
 /// Why a folder or a recording cannot be used, and how to mend that: one line for people.
@@ -19,11 +24,22 @@ pub use writer::{Recording, Store};
 pub struct Error {
     what: String,
     mend: String,
+    unclear: bool,
 }
 
 impl Error {
     pub(crate) fn new(what: impl Into<String>, mend: impl Into<String>) -> Error {
-        Error { what: what.into(), mend: mend.into() }
+        Error { what: what.into(), mend: mend.into(), unclear: false }
+    }
+
+    fn unclear(what: impl Into<String>, mend: impl Into<String>) -> Error {
+        Error { unclear: true, ..Error::new(what, mend) }
+    }
+
+    /// Whether the user's words were unclear, rather than the work impossible.
+    #[must_use]
+    pub fn is_unclear(&self) -> bool {
+        self.unclear
     }
 
     fn at(path: &Path, doing: &str, error: &std::io::Error, mend: &str) -> Error {

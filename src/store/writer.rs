@@ -167,6 +167,14 @@ impl Index {
         done
     }
 
+    /// Does something with the file while nobody appends to it.
+    pub(super) fn locked(&mut self, work: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+        self.lock()?;
+        let done = work(&self.path);
+        let _ = flock(&self.file, FlockOperation::Unlock);
+        done
+    }
+
     /// Locks the file that has the index's name now: it may have been rewritten or deleted since it was opened.
     fn lock(&mut self) -> io::Result<()> {
         loop {
@@ -224,6 +232,12 @@ fn clear_left_behind(running: &Path) {
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// Whether any process records into the folder now.
+pub(super) fn any_alive(layout: &Layout) -> bool {
+    let Ok(entries) = fs::read_dir(layout.running()) else { return false };
+    entries.flatten().any(|entry| entry.file_name().to_str().is_some_and(|name| is_alive(layout, name)))
 }
 
 /// Whether the process that wrote an entry still lives.
@@ -307,7 +321,7 @@ mod tests {
         store.closed(&entry(0)).unwrap();
         let lines = index_lines(&store);
         assert_eq!((lines[0].as_str(), lines.len()), ("{\"session\":\"tor", 2));
-        assert_eq!(index::session_of(lines[1].as_bytes()), Some(entry(0).session.as_str()));
+        assert_eq!(index::peek(lines[1].as_bytes()), Some((entry(0).session.as_str(), true)));
         fs::remove_file(store.layout().index()).unwrap();
         store.closed(&entry(1)).unwrap();
         assert_eq!(index_lines(&store).len(), 1);

@@ -1,0 +1,230 @@
+//! Which recordings there are, what each is about, and which one a word of the user means.
+//! Takes the folder, gives index entries and paths; mends the index where it lacks a recording.
+//! Does not know how a listing is shown.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::ids::{Id, short};
+use super::index::{self, Entry, Status};
+use super::layout::{Layout, is_day};
+use super::reader::Reader;
+use super::writer::{Index, any_alive, is_alive};
+use super::{Error, mend};
+
+/// Names that an ambiguous word's complaint lists.
+const CANDIDATES_SHOWN: usize = 4;
+
+/// The recordings below a folder, read only.
+#[derive(Clone, Debug)]
+pub struct Library {
+    layout: Layout,
+}
+
+/// A recording that a word of the user meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub session: String,
+    pub path: PathBuf,
+}
+
+impl Library {
+    #[must_use]
+    pub fn new(dir: &Path) -> Library {
+        Library { layout: Layout::new(dir) }
+    }
+
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The newest `limit` sessions that are wanted, oldest of them first. Recordings that the index lacks are read, and
+    /// the index is told of them.
+    ///
+    /// # Errors
+    /// The folder is there but cannot be read.
+    pub fn list(&self, wanted: &mut dyn FnMut(&Entry) -> bool, limit: usize) -> Result<Vec<Entry>, Error> {
+        let cannot = |error: io::Error| self.unreadable(&error);
+        // Folders first, index second: a writer adds to the index first, so every file found here has its line there.
+        let names = self.names().map_err(cannot)?;
+        let bytes = read_if_there(&self.layout.index()).map_err(cannot)?;
+        let lines = index::latest(&bytes);
+        let mut alive = Alive { layout: &self.layout, known: HashMap::new() };
+        let mut mended = Vec::new();
+        let mut entries = Vec::new();
+        for name in names.iter().rev() {
+            if entries.len() >= limit {
+                break;
+            }
+            let known = lines.get(name.as_str()).and_then(|line| index::parse(line));
+            let entry = match known {
+                Some(entry) if entry.status != Status::Running || alive.check(&entry.writer) => entry,
+                known => {
+                    let Some(entry) = self.read(name, known.is_none()) else { continue };
+                    if entry.status != Status::Running {
+                        index::write_closed(&entry, &mut mended);
+                    }
+                    entry
+                }
+            };
+            if wanted(&entry) {
+                entries.push(entry);
+            }
+        }
+        entries.reverse();
+        // What cannot be mended, in a folder of somebody else, is read again by the next listing.
+        if !mended.is_empty() && Index::open(self.layout.index()).is_ok_and(|mut index| index.append(&mended).is_err())
+        {
+            tracing::debug!("the index cannot be mended");
+        }
+        mend::compact(&self.layout, &bytes, &names);
+        Ok(entries)
+    }
+
+    /// The recording that a word means: an id, its short form, a unique beginning of either, `last`, or a path.
+    ///
+    /// # Errors
+    /// There is none, or there are several.
+    pub fn find(&self, word: &str) -> Result<Found, Error> {
+        if word.contains('/') || word.ends_with(".jsonl") {
+            return found_file(Path::new(word));
+        }
+        let names = self.names().map_err(|error| self.unreadable(&error))?;
+        if word == "last" {
+            let newest = names.last().ok_or_else(|| self.nothing_recorded())?;
+            return Ok(self.found(newest));
+        }
+        let matching = |name: &&String| name.starts_with(word) || short(name).starts_with(word);
+        let exact = names.iter().find(|name| name.as_str() == word || short(name) == word);
+        let mut matches: Vec<&String> = names.iter().filter(matching).collect();
+        if let Some(exact) = exact {
+            matches = vec![exact];
+        }
+        match matches.as_slice() {
+            [] if names.is_empty() => Err(self.nothing_recorded()),
+            [] if Path::new(word).is_file() => found_file(Path::new(word)),
+            _ if word.is_empty() => {
+                Err(Error::unclear("the session's name is empty", "give an id, its beginning, or last"))
+            }
+            [] => Err(Error::new(format!("no session {word:?}"), "mailtap sessions lists those that there are")),
+            [name] => Ok(self.found(name)),
+            several => {
+                let mut shown: Vec<&str> = several.iter().take(CANDIDATES_SHOWN).map(|name| short(name)).collect();
+                if several.len() > CANDIDATES_SHOWN {
+                    shown.push("…");
+                }
+                let what = format!("{word:?} begins {} sessions ({})", several.len(), shown.join(", "));
+                Err(Error::unclear(what, "give more of the name"))
+            }
+        }
+    }
+
+    /// The path of a session's recording.
+    #[must_use]
+    pub fn path(&self, session: &str) -> PathBuf {
+        Id::parse(session).map_or_else(|| PathBuf::from(session), |id| self.layout.recording(id))
+    }
+
+    /// The names of all recordings, in order.
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for day in entries_of(&self.layout.sessions())? {
+            if !is_day(&day) {
+                continue;
+            }
+            for file in entries_of(&self.layout.day(&day))? {
+                let Some(name) = file.strip_suffix(".jsonl") else { continue };
+                if Id::parse(name).is_some_and(|id| id.day() == day) {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// What the recording itself says. `unlisted` where the index does not know who writes it.
+    fn read(&self, name: &str, unlisted: bool) -> Option<Entry> {
+        let mut entry = read_entry(&self.path(name))?;
+        // A recording is about the session that its name says; another program's file may say otherwise.
+        name.clone_into(&mut entry.session);
+        if entry.status == Status::Running && !(unlisted && any_alive(&self.layout)) {
+            entry.unfinished();
+        }
+        Some(entry)
+    }
+
+    fn found(&self, name: &str) -> Found {
+        Found { session: name.to_owned(), path: self.path(name) }
+    }
+
+    fn nothing_recorded(&self) -> Error {
+        Error::new(
+            format!("nothing is recorded in {}", self.layout.dir().display()),
+            "run mailtap proxy first, or say where with --dir DIR",
+        )
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Error {
+        Error::at(&self.layout.sessions(), "read", error, "choose another folder with --dir DIR")
+    }
+}
+
+/// The entry that follows from a recording's events; None where it has no event at all or cannot be read.
+#[must_use]
+pub fn read_entry(path: &Path) -> Option<Entry> {
+    let mut reader = Reader::open(path).ok()?;
+    let mut entry = Entry::default();
+    let mut empty = true;
+    while let Ok(Some(record)) = reader.next(&mut |_| {}) {
+        entry.observe(&record.event);
+        empty = false;
+    }
+    (!empty).then_some(entry)
+}
+
+fn found_file(path: &Path) -> Result<Found, Error> {
+    if !path.is_file() {
+        return Err(Error::new(
+            format!("no recording at {}", path.display()),
+            "give the path of a .jsonl file, or an id as mailtap sessions lists it",
+        ));
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    Ok(Found { session: stem.into_owned(), path: path.to_owned() })
+}
+
+fn entries_of(folder: &Path) -> io::Result<Vec<String>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn read_if_there(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+/// Which writing processes live, each asked once.
+struct Alive<'l> {
+    layout: &'l Layout,
+    known: HashMap<String, bool>,
+}
+
+impl Alive<'_> {
+    fn check(&mut self, writer: &str) -> bool {
+        if let Some(&alive) = self.known.get(writer) {
+            return alive;
+        }
+        let alive = is_alive(self.layout, writer);
+        self.known.insert(writer.to_owned(), alive);
+        alive
+    }
+}
