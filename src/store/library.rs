@@ -129,20 +129,32 @@ impl Library {
     }
 
     /// The names of all recordings, in order.
-    fn names(&self) -> io::Result<Vec<String>> {
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for day in entries_of(&self.layout.sessions())? {
-            if !is_day(&day) {
-                continue;
-            }
-            for file in entries_of(&self.layout.day(&day))? {
-                let Some(name) = file.strip_suffix(".jsonl") else { continue };
-                if Id::parse(name).is_some_and(|id| id.day() == day) {
-                    names.push(name.to_owned());
-                }
-            }
+        for day in self.days()? {
+            names.append(&mut self.names_of(&day)?);
         }
         names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The days on which something was recorded.
+    pub(super) fn days(&self) -> io::Result<Vec<String>> {
+        let mut days = entries_of(&self.layout.sessions())?;
+        days.retain(|day| is_day(day));
+        Ok(days)
+    }
+
+    /// The names of a day's recordings.
+    pub(super) fn names_of(&self, day: &str) -> io::Result<Vec<String>> {
+        let mut names = entries_of(&self.layout.day(day))?;
+        names.retain_mut(|file| {
+            let stem = file.len().saturating_sub(".jsonl".len());
+            file.ends_with(".jsonl") && {
+                file.truncate(stem);
+                Id::parse(file).is_some_and(|id| id.day() == day)
+            }
+        });
         Ok(names)
     }
 

@@ -2,17 +2,20 @@
 //! Takes finished lines and index entries, gives lines, events and listings back.
 //! Knows neither sockets nor protocols.
 
+mod follow;
 pub mod ids;
 pub mod index;
 mod layout;
 mod library;
 mod mend;
 mod reader;
+mod watch;
 mod writer;
 
 use std::fmt;
 use std::path::Path;
 
+pub use follow::{Followed, Follower};
 pub use index::{Entry, Status};
 pub use layout::Layout;
 pub use library::{Found, Library, read_entry};

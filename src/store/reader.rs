@@ -55,8 +55,8 @@ pub struct Reader {
     input: BufReader<File>,
     /// Where the next line begins.
     offset: u64,
-    /// The number of the next line, from 1; counted from where reading began.
-    number: u64,
+    /// Up to where lines were counted, and how many there are before it. Only damage makes anybody count.
+    counted: (u64, u64),
     line: Vec<u8>,
 }
 
@@ -64,22 +64,22 @@ impl Reader {
     /// # Errors
     /// The file cannot be opened.
     pub fn open(path: &Path) -> Result<Reader, Error> {
-        Reader::open_at(path, 0, 1)
+        Reader::open_at(path, 0)
             .map_err(|error| Error::at(path, "read", &error, "see mailtap sessions for the recordings that there are"))
     }
 
-    /// Goes on from a place that [`Reader::place`] told.
+    /// Goes on from a place that [`Reader::offset`] told.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub fn open_at(path: &Path, offset: u64, number: u64) -> io::Result<Reader> {
+    pub fn open_at(path: &Path, offset: u64) -> io::Result<Reader> {
         let mut file = File::open(path)?;
         if file.metadata()?.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
         file.seek(SeekFrom::Start(offset))?;
         let input = BufReader::with_capacity(BLOCK, file);
-        Ok(Reader { path: path.to_owned(), input, offset, number, line: Vec::new() })
+        Ok(Reader { path: path.to_owned(), input, offset, counted: (0, 0), line: Vec::new() })
     }
 
     #[must_use]
@@ -87,10 +87,10 @@ impl Reader {
         &self.path
     }
 
-    /// Where the next line begins, in bytes, and its number.
+    /// Where the next line begins, in bytes.
     #[must_use]
-    pub fn place(&self) -> (u64, u64) {
-        (self.offset, self.number)
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// The next event, or None at the end of what is there now. Damage is told and passed over.
@@ -99,20 +99,21 @@ impl Reader {
     /// The file cannot be read.
     pub fn next(&mut self, damage: &mut dyn FnMut(Damage)) -> io::Result<Option<Record<'_>>> {
         let event = loop {
+            let start = self.offset;
             match self.read_line()? {
                 Step::End => return Ok(None),
                 Step::Torn => {
-                    damage(Damage::Torn { line: self.number });
+                    damage(Damage::Torn { line: self.number(start)? });
                     return Ok(None);
                 }
                 Step::TooLong => {
                     let why = format!("longer than {} MiB", LINE_MAX >> 20);
-                    damage(Damage::Bad { line: self.number - 1, why });
+                    damage(Damage::Bad { line: self.number(start)?, why });
                 }
                 Step::Line if self.line.is_empty() => {}
                 Step::Line => match Event::from_json(&self.line) {
                     Ok(event) => break event,
-                    Err(error) => damage(Damage::Bad { line: self.number - 1, why: error.to_string() }),
+                    Err(error) => damage(Damage::Bad { line: self.number(start)?, why: error.to_string() }),
                 },
             }
         };
@@ -127,7 +128,6 @@ impl Reader {
         }
         if self.line.pop_if(|last| *last == b'\n').is_some() {
             self.offset += read as u64;
-            self.number += 1;
             return Ok(Step::Line);
         }
         if read < LINE_MAX {
@@ -137,8 +137,27 @@ impl Reader {
         }
         self.line = Vec::new();
         self.offset += read as u64 + self.skip_to_line_end()?;
-        self.number += 1;
         Ok(Step::TooLong)
+    }
+
+    /// The number of the line that begins at `start`, from 1.
+    fn number(&mut self, start: u64) -> io::Result<u64> {
+        let (from, lines) = self.counted;
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(from))?;
+        let mut input = BufReader::with_capacity(BLOCK, file.take(start.saturating_sub(from)));
+        let mut lines = lines;
+        loop {
+            let block = input.fill_buf()?;
+            let size = block.len();
+            if size == 0 {
+                break;
+            }
+            lines += memchr::memchr_iter(b'\n', block).count() as u64;
+            input.consume(size);
+        }
+        self.counted = (start, lines);
+        Ok(lines + 1)
     }
 
     fn skip_to_line_end(&mut self) -> io::Result<u64> {
@@ -231,10 +250,10 @@ mod tests {
         let mut reader = Reader::open(file.path()).unwrap();
         assert_eq!(read_all(&mut reader).0, [0]);
         writeln!(file, "{rest}").unwrap();
-        let (offset, number) = reader.place();
-        assert_eq!((offset, number), (first.len() as u64 + 1, 2));
+        let offset = reader.offset();
+        assert_eq!(offset, first.len() as u64 + 1);
         assert_eq!(read_all(&mut reader), (vec![1], vec![]));
-        assert_eq!(read_all(&mut Reader::open_at(file.path(), offset, number).unwrap()).0, [1]);
+        assert_eq!(read_all(&mut Reader::open_at(file.path(), offset).unwrap()).0, [1]);
     }
 
     #[test]
