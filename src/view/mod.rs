@@ -2,4 +2,28 @@
 //! Takes events, gives lines and sentences.
 //! Knows neither files nor sockets.
 
+mod line;
+pub mod listing;
+mod live;
+pub mod paint;
+mod said;
+mod talk;
+pub mod text;
 pub mod words;
+
+pub use live::{Form, Live};
+pub use paint::Style;
+pub use talk::{Facts, Talk};
+
+use crate::event::Event;
+
+/// A line of explanation under an event, or none. It sees the events of one session in order.
+pub trait Annotate {
+    fn annotate(&mut self, event: &Event<'_>) -> Option<String>;
+}
+
+impl Annotate for words::Explainer {
+    fn annotate(&mut self, event: &Event<'_>) -> Option<String> {
+        self.explain(event).map(|explained| format!("{} ({})", explained.text, explained.source))
+    }
+}

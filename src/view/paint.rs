@@ -1,0 +1,313 @@
+//! Text for a terminal: harmless whatever came over the wire, as wide as it looks, coloured by what it is.
+//! Takes bytes and texts with their roles, gives lines cut or wrapped to a width.
+//! Knows neither the terminal nor what an event is.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style as Ansi};
+use unicode_width::UnicodeWidthChar;
+
+/// Makes bytes fit to be shown: text stays text, and whatever could steer a terminal or turn text around is written
+/// out, as `\r`, `\x1b`, `\u{202e}`. Every byte of a wire that reaches a terminal comes through here.
+#[must_use]
+pub fn harmless(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\t' => out.push_str("\\t"),
+                '\r' => out.push_str("\\r"),
+                '\n' => out.push_str("\\n"),
+                '\0'..='\x1f' | '\x7f' => drop(write!(out, "\\x{:02x}", u32::from(character))),
+                _ if is_harmful(character) => drop(write!(out, "\\u{{{:x}}}", u32::from(character))),
+                _ => out.push(character),
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
+/// Characters beyond ASCII that steer rather than show: C1 controls, marks that turn or hide text, tags.
+fn is_harmful(character: char) -> bool {
+    matches!(character,
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}' | '\u{61c}' | '\u{180e}'
+        | '\u{200b}' | '\u{200e}' | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+/// How many columns a text takes.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    text.chars().map(columns).sum()
+}
+
+fn columns(character: char) -> usize {
+    character.width().unwrap_or(0)
+}
+
+/// How to write for whoever reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    pub color: bool,
+    /// Columns of the terminal; None where there is none, and lines stay as long as they are.
+    pub width: Option<usize>,
+}
+
+/// What a piece of text is. Colours are of the terminal's own sixteen, and only those that can be read on a light and
+/// on a dark background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Plain,
+    Client,
+    Server,
+    /// Times, names, figures: what is not the conversation itself.
+    Aside,
+    Strong,
+    Warning,
+    /// A server's no.
+    Refusal,
+}
+
+impl Role {
+    fn ansi(self) -> Ansi {
+        let color = |color: AnsiColor| Ansi::new().fg_color(Some(color.into()));
+        match self {
+            Role::Plain => Ansi::new(),
+            Role::Client => color(AnsiColor::Green),
+            Role::Server => color(AnsiColor::Magenta),
+            Role::Aside => Ansi::new().dimmed(),
+            Role::Strong => Ansi::new().bold(),
+            Role::Warning => color(AnsiColor::Red).bold(),
+            Role::Refusal => color(AnsiColor::Red),
+        }
+    }
+}
+
+/// One line, made of harmless pieces only: there is no way to put other text into it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    spans: Vec<(Role, String)>,
+}
+
+impl Line {
+    #[must_use]
+    pub fn new() -> Line {
+        Line::default()
+    }
+
+    #[must_use]
+    pub fn add(mut self, role: Role, text: &str) -> Line {
+        self.push(role, text.as_bytes());
+        self
+    }
+
+    #[must_use]
+    pub fn add_bytes(mut self, role: Role, bytes: &[u8]) -> Line {
+        self.push(role, bytes);
+        self
+    }
+
+    fn push(&mut self, role: Role, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.spans.push((role, harmless(bytes)));
+        }
+    }
+
+    #[must_use]
+    pub fn append(mut self, other: Line) -> Line {
+        self.spans.extend(other.spans);
+        self
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.spans.iter().map(|(_, text)| width(text)).sum()
+    }
+
+    /// Fills up with spaces.
+    #[must_use]
+    pub fn pad(mut self, to: usize) -> Line {
+        let missing = to.saturating_sub(self.width());
+        if missing > 0 {
+            self.spans.push((Role::Plain, " ".repeat(missing)));
+        }
+        self
+    }
+
+    /// Cut to a width, the last column an ellipsis where something is missing.
+    #[must_use]
+    pub fn cut(self, to: usize) -> Line {
+        if self.width() <= to {
+            return self;
+        }
+        let mut left = to.saturating_sub(1);
+        let mut cut = Line::new();
+        for (role, text) in self.spans {
+            let fitting = fitting(&text, left);
+            left -= width(text.get(..fitting).unwrap_or_default());
+            let whole = fitting == text.len();
+            cut.spans.push((role, text.get(..fitting).unwrap_or_default().to_owned()));
+            if !whole {
+                break;
+            }
+        }
+        if to > 0 {
+            cut.spans.push((Role::Aside, "…".to_owned()));
+        }
+        cut
+    }
+
+    /// Broken into lines of a width, all but the first indented; between words where there are any.
+    #[must_use]
+    pub fn wrap(self, to: usize, indent: usize) -> Vec<Line> {
+        // A terminal too narrow for the indent gets text that it breaks itself.
+        if self.width() <= to || to < indent + 8 {
+            return vec![self];
+        }
+        let mut lines = Vec::new();
+        let mut line = Line::new();
+        let mut left = to;
+        for (role, text) in self.spans {
+            let mut rest = text.as_str();
+            while !rest.is_empty() {
+                let fits = fitting(rest, left);
+                let end = if fits == rest.len() { fits } else { break_before(rest, fits, left == to - indent) };
+                let (now, later) = rest.split_at_checked(end).unwrap_or((rest, ""));
+                left -= width(now).min(left);
+                if !now.is_empty() {
+                    line.spans.push((role, now.to_owned()));
+                }
+                rest = later;
+                if !rest.is_empty() {
+                    lines.push(std::mem::take(&mut line));
+                    line.spans.push((Role::Plain, " ".repeat(indent)));
+                    left = to - indent;
+                }
+            }
+        }
+        lines.push(line);
+        lines
+    }
+
+    /// Appends the text, coloured or not, and a line end.
+    pub fn write(&self, color: bool, out: &mut String) {
+        let mut text = String::new();
+        for (role, span) in &self.spans {
+            let ansi = role.ansi();
+            if color && ansi != Ansi::new() {
+                let _ = write!(text, "{}{span}{}", ansi.render(), ansi.render_reset());
+            } else {
+                text.push_str(span);
+            }
+        }
+        out.push_str(text.trim_end_matches(' '));
+        out.push('\n');
+    }
+}
+
+/// How many bytes of the text fit into so many columns.
+fn fitting(text: &str, mut columns_left: usize) -> usize {
+    for (at, character) in text.char_indices() {
+        let needed = columns(character);
+        if needed > columns_left {
+            return at;
+        }
+        columns_left -= needed;
+    }
+    text.len()
+}
+
+/// Where to break a text of which `fits` bytes fit: after the last space, else right there. `fresh` where the line holds
+/// nothing else; then at least one character goes on it, so that there is always progress.
+fn break_before(text: &str, fits: usize, fresh: bool) -> usize {
+    // A word is kept whole unless that would leave more than this part of the line empty.
+    let least = fits / 2;
+    let space = text.get(..fits).and_then(|head| head.rfind(' ')).map(|at| at + 1);
+    match space {
+        Some(at) if at > least => at,
+        _ if fits > 0 || !fresh => fits,
+        _ => text.chars().next().map_or(0, char::len_utf8),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plain(line: &Line) -> String {
+        let mut out = String::new();
+        line.write(false, &mut out);
+        out.trim_end_matches('\n').to_owned()
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_steers_a_terminal_comes_through(bytes: Vec<u8>, text in "[\\x00-\\x1f\\x7f-\\u{a0}\\u{200e}\\u{202a}-\\u{202e}\\u{2066}-\\u{2069}a-c]*") {
+            for shown in [harmless(&bytes), harmless(text.as_bytes())] {
+                prop_assert!(!shown.chars().any(|character| character.is_control() || is_harmful(character)), "{shown:?}");
+            }
+        }
+
+        #[test]
+        fn different_wires_look_different_unless_they_hold_backslashes(one in "[^\\\\]{0,8}", other in "[^\\\\]{0,8}") {
+            prop_assert_eq!(one == other, harmless(one.as_bytes()) == harmless(other.as_bytes()));
+        }
+
+        #[test]
+        fn a_cut_line_fits(text in "\\PC{0,40}", to in 0_usize..50) {
+            let line = Line::new().add(Role::Client, &text).add(Role::Aside, "12 ms");
+            prop_assert!(line.cut(to).width() <= to);
+        }
+
+        #[test]
+        fn wrapped_lines_fit_and_lose_nothing(text in "[a-z 漢é]{0,120}", to in 20_usize..60) {
+            let lines = Line::new().add(Role::Client, &text).wrap(to, 6);
+            for line in &lines {
+                prop_assert!(line.width() <= to, "{line:?}");
+            }
+            let joined: String = lines.iter().enumerate().map(|(index, line)| {
+                let text: String = line.spans.iter().map(|(_, text)| text.as_str()).collect();
+                if index == 0 { text } else { text[6..].to_owned() }
+            }).collect();
+            prop_assert_eq!(joined, text);
+        }
+    }
+
+    #[test]
+    fn what_is_harmful_is_written_out() {
+        assert_eq!(harmless(b"a\x1b[31m\xff\x00"), "a\\x1b[31m\\xff\\x00");
+        assert_eq!(
+            harmless("\u{9b}31m\u{202e}x\u{2066}\u{200f}ü漢".as_bytes()),
+            "\\u{9b}31m\\u{202e}x\\u{2066}\\u{200f}ü漢"
+        );
+    }
+
+    #[test]
+    fn wide_characters_count_double() {
+        let line = Line::new().add(Role::Plain, "件名件名");
+        assert_eq!(line.width(), 8);
+        assert_eq!(plain(&line.clone().cut(6)), "件名…");
+        assert_eq!(plain(&line.cut(8)), "件名件名");
+    }
+
+    #[test]
+    fn colours_end_where_their_text_ends() {
+        let mut out = String::new();
+        Line::new().add(Role::Client, "C").add(Role::Plain, "p").write(true, &mut out);
+        assert_eq!(out, "\u{1b}[32mC\u{1b}[0mp\n");
+    }
+}
