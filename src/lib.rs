@@ -10,6 +10,7 @@
 #[cfg(feature = "proxy")]
 pub mod cli;
 pub mod event;
+pub mod export;
 #[cfg(feature = "proxy")]
 pub mod net;
 pub mod proto;

@@ -11,6 +11,7 @@ use etcetera::BaseStrategy;
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
+use crate::view::Style;
 
 /// What is traced unless `--log` says otherwise.
 const DEFAULT_LOG: &str = "warn";
@@ -69,6 +70,14 @@ impl Globals {
                 .join("mailtap"),
         };
         Ok(Globals { dir, color: AutoStream::choice(&io::stdout()) != ColorChoice::Never, width: terminal_width() })
+    }
+}
+
+impl Globals {
+    /// How text is written to standard output.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        Style { color: self.color, width: self.width }
     }
 }
 

@@ -4,18 +4,29 @@
 
 mod ca;
 mod completions;
+mod export;
+mod filter;
 mod globals;
+mod merge;
 mod proxy;
+mod recording;
+mod sessions;
+mod show;
+mod tail;
 mod tls;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 
 pub use globals::{GlobalArgs, Globals};
+
+use crate::event::Stamp;
+use crate::store;
 
 /// A transparent logging proxy for mail: SMTP, IMAP and POP3, read, explained, recorded and replayed.
 #[derive(Debug, Parser)]
@@ -31,6 +42,10 @@ pub struct Cli {
 enum Command {
     Proxy(proxy::Args),
     Ca(ca::Args),
+    Tail(tail::Args),
+    Sessions(sessions::Args),
+    Show(show::Args),
+    Export(export::Args),
     Completions(completions::Args),
 }
 
@@ -54,6 +69,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Proxy(args) => proxy::run(args, &globals),
         Command::Ca(args) => ca::run(&args, &globals),
+        Command::Tail(args) => tail::run(&args, &globals),
+        Command::Sessions(args) => sessions::run(&args, &globals),
+        Command::Show(args) => show::run(&args, &globals),
+        Command::Export(args) => export::run(&args, &globals),
         Command::Completions(args) => completions::run(&args, &globals),
     }
 }
@@ -77,6 +96,22 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     let what = line.strip_prefix("error: ").unwrap_or(&line);
     let _ = writeln!(io::stderr(), "mailtap: {what}; see --help");
     ExitCode::from(2)
+}
+
+/// A warning on standard error.
+fn warn(what: &str) {
+    say(&format!("warning: {what}"));
+}
+
+/// A line on standard error. Where that is closed there is nobody to tell.
+fn say(what: &str) {
+    let _ = writeln!(io::stderr(), "mailtap: {what}");
+}
+
+/// The time of day.
+fn now() -> Stamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Stamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// Why a command did not do its work: one line that says what, and how to mend it.
@@ -125,5 +160,11 @@ impl fmt::Display for Failure {
             Failure::Usage(line) | Failure::Work(line) => f.write_str(line),
             Failure::Unread => f.write_str("nobody reads the output"),
         }
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Failure {
+        if error.is_unclear() { Failure::usage(error) } else { Failure::work(error) }
     }
 }

@@ -122,6 +122,18 @@ impl Library {
         }
     }
 
+    /// What the index, or else the recording, says of one session.
+    #[must_use]
+    pub fn entry(&self, session: &str) -> Option<Entry> {
+        let bytes = read_if_there(&self.layout.index()).ok()?;
+        let known = index::latest(&bytes).get(session).and_then(|line| index::parse(line));
+        match known {
+            Some(entry) if entry.status != Status::Running => Some(entry),
+            Some(entry) if is_alive(&self.layout, &entry.writer) => read_entry(&self.path(session)).or(Some(entry)),
+            known => self.read(session, known.is_none()),
+        }
+    }
+
     /// The path of a session's recording.
     #[must_use]
     pub fn path(&self, session: &str) -> PathBuf {
