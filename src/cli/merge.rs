@@ -14,6 +14,9 @@ use crate::store::{Damage, Reader, ids, start_of_last};
 /// at once, the later ones wait, and their events come later than their times say.
 const OPEN_MAX: usize = 200;
 
+/// An event with its session and its line.
+pub(super) type Merged = (String, Vec<u8>, Event<'static>);
+
 /// Merges recordings by time.
 pub(super) struct Merge {
     waiting: VecDeque<(Stamp, String, PathBuf)>,
@@ -43,12 +46,8 @@ impl Merge {
         Merge { waiting: waiting.into(), open: Vec::new(), next: BinaryHeap::new(), per_file, ends: Vec::new() }
     }
 
-    /// The next event: session, line, event.
-    #[allow(clippy::type_complexity)]
-    pub(super) fn next(
-        &mut self,
-        damage: &mut dyn FnMut(&str, Damage),
-    ) -> Result<Option<(String, Vec<u8>, Event<'static>)>, Failure> {
+    /// The next event.
+    pub(super) fn next(&mut self, damage: &mut dyn FnMut(&str, Damage)) -> Result<Option<Merged>, Failure> {
         self.open_due(damage)?;
         let Some(Reverse((_, slot))) = self.next.pop() else { return Ok(None) };
         let Some(place) = self.open.get_mut(slot) else { return Ok(None) };

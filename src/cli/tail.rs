@@ -104,7 +104,7 @@ impl Tail {
         library: &Library,
         only: Option<Found>,
         last: Option<usize>,
-        mut follower: Option<&mut Follower>,
+        follower: Option<&mut Follower>,
     ) -> Result<(), Failure> {
         let entries = match &only {
             Some(_) => Vec::new(),
@@ -149,7 +149,7 @@ impl Tail {
                 None => self.print(&session, &line, &event).map_err(|error| Failure::output(&error))?,
             }
         }
-        if let Some(follower) = follower.as_deref_mut() {
+        if let Some(follower) = follower {
             for (session, offset) in merge.ends().iter().filter(|(session, _)| self.one || open.contains(session)) {
                 follower.begin_at(session, *offset);
             }

@@ -87,8 +87,7 @@ impl Watch {
         let (mut files, mut days) = (BTreeSet::new(), BTreeSet::new());
         let mut room = [MaybeUninit::uninit(); NOTICES];
         let mut reader = inotify::Reader::new(notices, &mut room);
-        loop {
-            let Ok(notice) = reader.next() else { break };
+        while let Ok(notice) = reader.next() {
             if notice.events().contains(ReadFlags::QUEUE_OVERFLOW) {
                 return Changes::Anything;
             }

@@ -41,7 +41,7 @@ fn is_no(status: &str) -> bool {
 }
 
 /// The lines of the wire without their line ends.
-pub(super) fn wire_lines<'w>(wire: &'w [u8]) -> impl Iterator<Item = &'w [u8]> {
+pub(super) fn wire_lines(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     let wire = wire.strip_suffix(b"\n").unwrap_or(wire);
     wire.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
