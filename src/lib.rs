@@ -13,6 +13,8 @@ pub mod event;
 pub mod export;
 #[cfg(feature = "proxy")]
 pub mod net;
+#[cfg(feature = "proxy")]
+pub mod practice;
 pub mod proto;
 pub mod route;
 pub mod session;

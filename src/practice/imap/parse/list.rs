@@ -1,0 +1,147 @@
+//! LIST, LSUB and STATUS, with the options of LIST-EXTENDED and LIST-STATUS (RFC 5258, RFC 5819, RFC 6154).
+//! Takes a cursor behind the verb; gives reference, patterns and what is asked about each mailbox.
+//! It does not know mailboxes.
+
+use super::{Bad, Cursor, mailbox_name};
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct List {
+    pub reference: String,
+    pub patterns: Vec<String>,
+    pub lsub: bool,
+    /// Selection options: only subscribed ones, only ones with a special use.
+    pub subscribed: bool,
+    pub special: bool,
+    pub recursive: bool,
+    /// Some: return options were given, so the answer has their form.
+    pub returns: Vec<Return>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Return {
+    Subscribed,
+    Children,
+    SpecialUse,
+    Status(Vec<Status>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Messages,
+    Recent,
+    UidNext,
+    UidValidity,
+    Unseen,
+    HighestModSeq,
+    Size,
+    Deleted,
+}
+
+/// Patterns of one LIST.
+const PATTERNS: usize = 100;
+
+pub fn list(c: &mut Cursor<'_>) -> Result<List, Bad> {
+    let mut list = List::default();
+    c.space()?;
+    if c.peek() == Some(b'(') {
+        for option in c.atom_list()? {
+            match option.to_ascii_uppercase().as_str() {
+                "SUBSCRIBED" => list.subscribed = true,
+                "SPECIAL-USE" => list.special = true,
+                "RECURSIVEMATCH" => list.recursive = true,
+                "REMOTE" => {}
+                _ => return Err(Bad::new("Unknown select option")),
+            }
+        }
+        if list.recursive && !list.subscribed {
+            return Err(Bad::new("RECURSIVEMATCH must not be the only selection"));
+        }
+        c.space()?;
+    }
+    list.reference = mailbox_name(&c.astring()?)?;
+    c.space()?;
+    if c.eat(b'(') {
+        loop {
+            list.patterns.push(pattern(c)?);
+            if c.eat(b')') {
+                break;
+            }
+            if list.patterns.len() >= PATTERNS {
+                return Err(Bad::new("Too many patterns"));
+            }
+            c.space()?;
+        }
+    } else {
+        list.patterns.push(pattern(c)?);
+    }
+    if c.space().is_ok() {
+        if !c.eat_word("RETURN ") {
+            return Err(Bad::new("Unknown parameter"));
+        }
+        list.returns = returns(c)?;
+    }
+    Ok(list)
+}
+
+pub fn lsub(c: &mut Cursor<'_>) -> Result<List, Bad> {
+    c.space()?;
+    let reference = mailbox_name(&c.astring()?)?;
+    c.space()?;
+    Ok(List { reference, patterns: vec![pattern(c)?], lsub: true, subscribed: true, ..List::default() })
+}
+
+pub fn status_items(c: &mut Cursor<'_>) -> Result<Vec<Status>, Bad> {
+    let words = c.atom_list()?;
+    if words.is_empty() {
+        return Err(Bad::new("Empty status list"));
+    }
+    let item = |word: &String| {
+        Ok(match word.to_ascii_uppercase().as_str() {
+            "MESSAGES" => Status::Messages,
+            "RECENT" => Status::Recent,
+            "UIDNEXT" => Status::UidNext,
+            "UIDVALIDITY" => Status::UidValidity,
+            "UNSEEN" => Status::Unseen,
+            "HIGHESTMODSEQ" => Status::HighestModSeq,
+            "SIZE" => Status::Size,
+            "DELETED" => Status::Deleted,
+            other => return Err(Bad(format!("Invalid status item {other}"))),
+        })
+    };
+    words.iter().map(item).collect()
+}
+
+fn returns(c: &mut Cursor<'_>) -> Result<Vec<Return>, Bad> {
+    c.expect(b'(')?;
+    let mut returns = Vec::new();
+    loop {
+        if c.eat(b')') {
+            return Ok(returns);
+        }
+        if !returns.is_empty() {
+            c.space()?;
+        }
+        returns.push(match c.atom()?.to_ascii_uppercase().as_str() {
+            "SUBSCRIBED" => Return::Subscribed,
+            "CHILDREN" => Return::Children,
+            "SPECIAL-USE" => Return::SpecialUse,
+            "STATUS" => {
+                c.space()?;
+                Return::Status(status_items(c)?)
+            }
+            _ => return Err(Bad::new("Unknown return option")),
+        });
+    }
+}
+
+/// A mailbox name with `*` and `%`, which an atom may have here.
+fn pattern(c: &mut Cursor<'_>) -> Result<String, Bad> {
+    if matches!(c.peek(), Some(b'"' | b'{')) {
+        return mailbox_name(&c.string()?);
+    }
+    let text = c.take_while(|byte| byte.is_ascii_graphic() && !b"(){\"\\".contains(&byte));
+    match text.is_empty() {
+        true => Err(Bad::new("Missing arguments")),
+        false => mailbox_name(text.as_bytes()),
+    }
+}

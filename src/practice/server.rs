@@ -1,0 +1,177 @@
+//! The listeners: which service answers where, how many at a time, until when.
+//! Takes a [`Config`]; gives a [`Running`] server. Each connection is a task of its own and ends alone.
+//! It does not know what any protocol says, except how each turns away one connection too many.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tracing::{Instrument, debug, debug_span};
+
+use super::store::Bounds;
+use super::users::Users;
+use super::wire::Wire;
+use super::{Addresses, Config, Limits, imap, pop3, smtp};
+
+/// Wait after an accept that failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What every connection shares.
+#[derive(Debug)]
+pub struct Shared {
+    pub users: Users,
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub limits: Limits,
+    pub hostname: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    Imap,
+    Pop3,
+    /// Mail from other servers: for local accounts, without login.
+    Smtp,
+    /// Mail from programs of users, who log in.
+    Submission,
+}
+
+/// The practice server before it runs.
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Opens the mail and every listener. Errors: a port is taken, a Maildir cannot be opened, an account is impossible.
+    pub async fn start(config: Config) -> io::Result<Running> {
+        let limits = config.limits;
+        let bounds = Bounds {
+            message: limits.message,
+            quota: limits.quota,
+            messages: limits.messages,
+            mailboxes: limits.mailboxes,
+        };
+        let users = Users::open(&config.accounts, config.mail.as_deref(), bounds, &config.hostname)?;
+        let secure = config.tls.is_some();
+        let shared = Arc::new(Shared { users, tls: config.tls, limits, hostname: config.hostname });
+        let (stop, stopped) = watch::channel(false);
+        let places = Arc::new(Semaphore::new(limits.connections));
+        let mut running = Running { addresses: Addresses::default(), stop, listeners: JoinSet::new() };
+        let (ports, at) = (config.ports, &mut running.addresses);
+        for (service, implicit, port, address) in [
+            (Service::Imap, false, ports.imap, &mut at.imap),
+            (Service::Imap, true, ports.imaps, &mut at.imaps),
+            (Service::Pop3, false, ports.pop3, &mut at.pop3),
+            (Service::Pop3, true, ports.pop3s, &mut at.pop3s),
+            (Service::Smtp, false, ports.smtp, &mut at.smtp),
+            (Service::Submission, false, ports.submission, &mut at.submission),
+            (Service::Submission, true, ports.submissions, &mut at.submissions),
+        ] {
+            let Some(port) = port.filter(|_| secure || !implicit) else { continue };
+            let listener = TcpListener::bind((config.bind, port)).await?;
+            *address = Some(listener.local_addr()?);
+            let door =
+                Door { shared: shared.clone(), service, implicit, places: places.clone(), stopped: stopped.clone() };
+            running.listeners.spawn(door.serve(listener));
+        }
+        Ok(running)
+    }
+}
+
+/// The practice server while it runs. Dropped without [`Running::stop`] it ends as well, but nobody waits for that.
+#[derive(Debug)]
+pub struct Running {
+    pub addresses: Addresses,
+    stop: watch::Sender<bool>,
+    listeners: JoinSet<()>,
+}
+
+impl Running {
+    /// Closes the listeners and every connection, and waits until they are closed.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.listeners.join_next().await.is_some() {}
+    }
+}
+
+struct Door {
+    shared: Arc<Shared>,
+    service: Service,
+    implicit: bool,
+    places: Arc<Semaphore>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Door {
+    async fn serve(mut self, listener: TcpListener) {
+        // Dropped at the end, it ends what is still running.
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                _ = self.stopped.changed() => break,
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, peer)) => self.admit(socket, peer, &mut connections),
+                    Err(error) => {
+                        debug!(%error, "accept failed");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        connections.shutdown().await;
+    }
+
+    fn admit(&self, socket: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
+        let place = self.places.clone().try_acquire_owned();
+        let (shared, service, implicit) = (self.shared.clone(), self.service, self.implicit);
+        let span = debug_span!("practice", ?service, %peer);
+        let connection = async move {
+            let _ = socket.set_nodelay(true);
+            let idle = match service {
+                Service::Imap => shared.limits.imap_idle,
+                Service::Pop3 => shared.limits.pop3_idle,
+                Service::Smtp | Service::Submission => shared.limits.smtp_idle,
+            };
+            let mut wire = Wire::new(Box::new(socket), idle);
+            // One connection too many is not worth a handshake.
+            if implicit && place.is_err() {
+                return;
+            }
+            if let (true, Some(tls)) = (implicit, &shared.tls)
+                && let Err(error) = wire.accept_tls(tls.clone()).await
+            {
+                debug!(%error, "no TLS");
+                return;
+            }
+            if place.is_err() {
+                wire.line(match service {
+                    Service::Imap => "* BYE Too many connections",
+                    Service::Pop3 => "-ERR [SYS/TEMP] Too many connections",
+                    Service::Smtp | Service::Submission => "421 4.7.0 Too many connections",
+                });
+                wire.close().await;
+                return;
+            }
+            let ended = match service {
+                Service::Imap => imap::serve(&mut wire, &shared).await,
+                Service::Pop3 => pop3::serve(&mut wire, &shared).await,
+                Service::Smtp | Service::Submission => smtp::serve(&mut wire, &shared, service, peer).await,
+            };
+            if let Err(error) = ended {
+                debug!(%error, "connection ended");
+                if error.kind() == io::ErrorKind::TimedOut {
+                    wire.line(match service {
+                        Service::Imap => "* BYE Disconnected for inactivity.",
+                        Service::Pop3 => "-ERR Disconnected for inactivity.",
+                        Service::Smtp | Service::Submission => "421 4.4.2 Timeout exceeded",
+                    });
+                }
+            }
+            wire.close().await;
+        };
+        connections.spawn(connection.instrument(span));
+    }
+}

@@ -1,0 +1,445 @@
+//! One mailbox: messages by UID, with flags, dates and modification numbers, shared by all sessions.
+//! Takes changes; gives copies of what is there, and wakes whoever watches when something changed.
+//! It does not know sequence numbers: each session has its own view of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use super::flags::KEYWORDS;
+use super::keep::{Body, Incoming, Keep};
+use super::maildir::with_crlf;
+use super::{Bounds, Flags, Refusal, System};
+
+/// A message to be added.
+#[derive(Debug, Clone, Default)]
+pub struct Addition {
+    pub bytes: Vec<u8>,
+    pub flags: Flags,
+    /// Seconds since 1970.
+    pub date: i64,
+    /// It has just arrived by mail: no session has seen it, and no flag is set.
+    pub fresh: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Add,
+    Remove,
+    Replace,
+}
+
+/// What came of a change to one message's flags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlagChange {
+    /// The message is no longer there.
+    Gone,
+    /// It was changed after the modification number asked for (RFC 7162, UNCHANGEDSINCE).
+    Modified,
+    Done,
+}
+
+/// A message without its bytes.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub flags: Flags,
+    pub date: i64,
+    /// Octets.
+    pub size: u64,
+    /// When it was changed last, in the mailbox's own counting (RFC 7162).
+    pub modseq: u64,
+}
+
+#[derive(Debug)]
+struct Message {
+    facts: Facts,
+    body: Body,
+}
+
+/// The mailbox as it is now, readable under its lock.
+#[derive(Debug)]
+pub struct Summary<'a>(&'a State);
+
+impl Summary<'_> {
+    #[must_use]
+    pub fn validity(&self) -> u32 {
+        self.0.validity
+    }
+
+    #[must_use]
+    pub fn next(&self) -> u32 {
+        self.0.next
+    }
+
+    #[must_use]
+    pub fn modseq(&self) -> u64 {
+        self.0.modseq
+    }
+
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.0.gone
+    }
+
+    #[must_use]
+    pub fn keywords(&self) -> &[String] {
+        &self.0.keywords
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.messages.len()
+    }
+
+    pub fn uids(&self) -> impl Iterator<Item = u32> {
+        self.0.messages.keys().copied()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Facts)> {
+        self.0.messages.iter().map(|(uid, message)| (*uid, &message.facts))
+    }
+
+    #[must_use]
+    pub fn facts(&self, uid: u32) -> Option<&Facts> {
+        self.0.messages.get(&uid).map(|message| &message.facts)
+    }
+
+    /// The messages with higher UIDs.
+    pub fn iter_after(&self, uid: u32) -> impl Iterator<Item = (u32, &Facts)> {
+        let from = uid.saturating_add(1);
+        self.0.messages.range(from..).map(|(uid, message)| (*uid, &message.facts))
+    }
+
+    /// The first UID that no session has been told of.
+    #[must_use]
+    pub fn recent_from(&self) -> u32 {
+        self.0.first_recent
+    }
+
+    /// How many messages no session has been told of.
+    #[must_use]
+    pub fn recent(&self) -> usize {
+        self.0.messages.range(self.0.first_recent..).count()
+    }
+}
+
+#[derive(Debug)]
+pub struct Mailbox {
+    state: Mutex<State>,
+    changes: watch::Sender<u64>,
+    used: Arc<AtomicU64>,
+    bounds: Bounds,
+}
+
+#[derive(Debug)]
+struct State {
+    keep: Box<dyn Keep>,
+    validity: u32,
+    next: u32,
+    modseq: u64,
+    /// Messages from this UID on are recent: no session has been told of them.
+    first_recent: u32,
+    keywords: Vec<String>,
+    messages: BTreeMap<u32, Message>,
+    gone: bool,
+}
+
+impl Mailbox {
+    pub fn open(mut keep: Box<dyn Keep>, validity: u32, bounds: Bounds, used: Arc<AtomicU64>) -> io::Result<Self> {
+        let kept = keep.load(validity)?;
+        // Microseconds grow faster than changes are made, so the number never goes back from one run to the next.
+        let start = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_micros() as u64);
+        let mut state = State {
+            keep,
+            validity: kept.validity.unwrap_or(validity),
+            next: kept.next.max(1),
+            modseq: start,
+            first_recent: u32::MAX,
+            keywords: kept.keywords,
+            messages: BTreeMap::new(),
+            gone: false,
+        };
+        for found in kept.found {
+            let uid = state.place(&found.body, found.uid)?;
+            if found.fresh {
+                state.first_recent = state.first_recent.min(uid);
+            }
+            used.fetch_add(found.size, Ordering::Relaxed);
+            let facts = Facts { flags: found.flags, date: found.date, size: found.size, modseq: start };
+            state.messages.insert(uid, Message { facts, body: found.body });
+        }
+        state.first_recent = state.first_recent.min(state.next);
+        Ok(Mailbox { changes: watch::Sender::new(state.modseq), state: Mutex::new(state), used, bounds })
+    }
+
+    /// Looks at the mailbox under its lock.
+    pub fn summary<T>(&self, look: impl FnOnce(Summary<'_>) -> T) -> T {
+        look(Summary(&self.lock()))
+    }
+
+    /// Wakes when something changed.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// May another program change it behind our back?
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.lock().keep.is_shared()
+    }
+
+    /// The whole message with CRLF line ends. None: it is no longer there.
+    pub fn read(&self, uid: u32) -> io::Result<Option<Arc<[u8]>>> {
+        let Some(body) = self.lock().messages.get(&uid).map(|message| message.body.clone()) else { return Ok(None) };
+        match body.read() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Adds all messages or none. Gives their UIDs.
+    pub fn add(&self, additions: Vec<Addition>) -> Result<Vec<u32>, Refusal> {
+        let additions: Vec<Addition> =
+            additions.into_iter().map(|one| Addition { bytes: with_crlf(&one.bytes), ..one }).collect();
+        let total: u64 = additions.iter().map(|one| one.bytes.len() as u64).sum();
+        if additions.iter().any(|one| one.bytes.len() as u64 > self.bounds.message) {
+            return Err(Refusal::TooBig);
+        }
+        let mut state = self.lock();
+        if state.gone {
+            return Err(Refusal::NoMailbox);
+        }
+        if state.messages.len() + additions.len() > self.bounds.messages {
+            return Err(Refusal::Limit("Too many messages in the mailbox"));
+        }
+        // Taken before it is tested, because other mailboxes of the account take from the same quota.
+        if self.used.fetch_add(total, Ordering::Relaxed) + total > self.bounds.quota {
+            self.used.fetch_sub(total, Ordering::Relaxed);
+            return Err(Refusal::OverQuota);
+        }
+        let mut uids = Vec::with_capacity(additions.len());
+        let mut left = total;
+        state.modseq += 1;
+        for addition in additions {
+            match state.add(&addition) {
+                Ok(uid) => uids.push(uid),
+                Err(error) => {
+                    self.used.fetch_sub(left, Ordering::Relaxed);
+                    for uid in uids {
+                        self.take(&mut state, uid);
+                    }
+                    return Err(error.into());
+                }
+            }
+            left -= addition.bytes.len() as u64;
+        }
+        self.tell(&state);
+        Ok(uids)
+    }
+
+    /// Copies messages with flags and dates. Gives the UIDs there and here of those that were still there.
+    pub fn copy(&self, uids: &[u32], to: &Mailbox) -> Result<(Vec<u32>, Vec<u32>), Refusal> {
+        let (mut from, mut additions) = (Vec::new(), Vec::new());
+        for &uid in uids {
+            let facts = self.summary(|m| m.facts(uid).cloned());
+            if let (Some(facts), Some(bytes)) = (facts, self.read(uid)?) {
+                from.push(uid);
+                additions.push(Addition { bytes: bytes.to_vec(), flags: facts.flags, date: facts.date, fresh: false });
+            }
+        }
+        Ok((from, to.add(additions)?))
+    }
+
+    /// Changes flags of one message, which must not have changed after `unchanged_since`.
+    pub fn store(&self, uid: u32, how: Change, flags: &Flags, unchanged_since: Option<u64>) -> io::Result<FlagChange> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let named = state.intern(flags);
+        let Some(message) = state.messages.get_mut(&uid) else { return Ok(FlagChange::Gone) };
+        if unchanged_since.is_some_and(|since| message.facts.modseq > since) {
+            return Ok(FlagChange::Modified);
+        }
+        let mut new = message.facts.flags.clone();
+        match how {
+            Change::Add => new.add(&named),
+            Change::Remove => new.remove(&named),
+            Change::Replace => new = named,
+        }
+        if new != message.facts.flags {
+            match state.keep.set_flags(&mut message.body, &new, &state.keywords) {
+                // Another program was faster; the next look finds out what it did.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FlagChange::Gone),
+                other => other?,
+            }
+            state.modseq += 1;
+            message.facts.flags = new;
+            message.facts.modseq = state.modseq;
+            self.tell(&guard);
+        }
+        Ok(FlagChange::Done)
+    }
+
+    /// Removes messages, whatever their flags. Gives how many were there.
+    pub fn expunge(&self, uids: &[u32]) -> usize {
+        let mut state = self.lock();
+        let mut count = 0;
+        for &uid in uids {
+            count += usize::from(self.take(&mut state, uid));
+        }
+        if count > 0 {
+            state.modseq += 1;
+            self.tell(&state);
+        }
+        count
+    }
+
+    /// The UIDs of messages marked as deleted.
+    #[must_use]
+    pub fn deleted(&self) -> Vec<u32> {
+        self.summary(|m| m.iter().filter(|(_, facts)| facts.flags.has(System::Deleted)).map(|(uid, _)| uid).collect())
+    }
+
+    /// A session is about to tell of all messages: none is recent for the next.
+    pub fn take_recent(&self) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let first = state.first_recent;
+        for (_, message) in state.messages.range_mut(first..) {
+            // Moves the file from `new` to `cur`. When that fails another program did it.
+            let _ = state.keep.set_flags(&mut message.body, &message.facts.flags, &state.keywords);
+        }
+        state.first_recent = state.next;
+    }
+
+    /// Looks for what other programs changed.
+    pub fn refresh(&self) -> io::Result<()> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if state.gone {
+            return Ok(());
+        }
+        let Some(found) = state.keep.changed(&state.keywords)? else { return Ok(()) };
+        let before = state.modseq;
+        let mut missing: BTreeSet<u32> = state.messages.keys().copied().collect();
+        for one in found {
+            let known = one.uid.and_then(|uid| state.messages.get_mut(&uid).map(|message| (uid, message)));
+            if let Some((uid, message)) = known {
+                missing.remove(&uid);
+                message.body = one.body;
+                if message.facts.flags != one.flags {
+                    state.modseq += 1;
+                    message.facts.flags = one.flags;
+                    message.facts.modseq = state.modseq;
+                }
+                continue;
+            }
+            let uid = state.place(&one.body, None)?;
+            state.modseq += 1;
+            self.used.fetch_add(one.size, Ordering::Relaxed);
+            let facts = Facts { flags: one.flags, date: one.date, size: one.size, modseq: state.modseq };
+            state.messages.insert(uid, Message { facts, body: one.body });
+        }
+        for uid in missing {
+            self.take(state, uid);
+            state.modseq += 1;
+        }
+        if state.modseq != before {
+            self.tell(&guard);
+        }
+        Ok(())
+    }
+
+    pub fn rename(&self, to: Option<PathBuf>) -> io::Result<()> {
+        let Some(to) = to else { return Ok(()) };
+        let mut state = self.lock();
+        state.keep.rename(to)?;
+        let keywords = state.keywords.clone();
+        for found in state.keep.changed(&keywords)?.unwrap_or_default() {
+            if let Some(message) = found.uid.and_then(|uid| state.messages.get_mut(&uid)) {
+                message.body = found.body;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the mailbox with all messages; sessions that have it open find it gone.
+    pub fn destroy(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        let held: u64 = state.messages.values().map(|message| message.facts.size).sum();
+        self.used.fetch_sub(held, Ordering::Relaxed);
+        state.messages.clear();
+        state.gone = true;
+        state.modseq += 1;
+        self.tell(&state);
+        state.keep.destroy()
+    }
+
+    fn take(&self, state: &mut State, uid: u32) -> bool {
+        let Some(message) = state.messages.remove(&uid) else { return false };
+        self.used.fetch_sub(message.facts.size, Ordering::Relaxed);
+        if let Err(error) = state.keep.remove(&message.body) {
+            tracing::warn!(%error, uid, "a message was not removed from the disk");
+        }
+        true
+    }
+
+    fn tell(&self, state: &State) {
+        self.changes.send_replace(state.modseq);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn add(&mut self, addition: &Addition) -> io::Result<u32> {
+        let uid = self.next;
+        let flags = self.intern(&addition.flags);
+        let incoming = Incoming { bytes: &addition.bytes, flags: &flags, date: addition.date, fresh: addition.fresh };
+        let body = self.keep.add(uid, incoming, &self.keywords)?;
+        self.next = self.next.saturating_add(1);
+        let size = addition.bytes.len() as u64;
+        let facts = Facts { flags, date: addition.date, size, modseq: self.modseq };
+        self.messages.insert(uid, Message { facts, body });
+        Ok(uid)
+    }
+
+    /// The UID a message has, or the next one.
+    fn place(&mut self, body: &Body, uid: Option<u32>) -> io::Result<u32> {
+        let uid = match uid {
+            Some(uid) => uid,
+            None => {
+                self.keep.number(self.next, body)?;
+                self.next
+            }
+        };
+        self.next = self.next.max(uid.saturating_add(1));
+        Ok(uid)
+    }
+
+    /// Keywords in the spelling the mailbox has; new ones are added while there is room, and dropped after.
+    fn intern(&mut self, flags: &Flags) -> Flags {
+        let mut known = flags.clone();
+        let asked = std::mem::take(known.keywords_mut());
+        for keyword in asked {
+            match self.keywords.iter().find(|k| k.eq_ignore_ascii_case(&keyword)) {
+                Some(spelling) => {
+                    known.insert(spelling);
+                }
+                None if self.keywords.len() < KEYWORDS => {
+                    known.insert(&keyword);
+                    self.keywords.push(keyword);
+                }
+                None => {}
+            }
+        }
+        known
+    }
+}
