@@ -8,7 +8,11 @@ use serde_json::{Map, Value};
 
 use super::wire::escape_into;
 
-/// An ordered JSON object. Names are given once; giving one twice keeps both, and readers see the last.
+/// Up to this length of text, in bytes, a name that was given before is looked for. Only a peer that wants to waste
+/// time makes longer ones, and would with that.
+const UNIQUE_WITHIN: usize = 8 * 1024;
+
+/// An ordered JSON object. A name that is given again (a peer may repeat itself) becomes `name#2`, `name#3` …
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Object(String);
 
@@ -103,18 +107,56 @@ impl Object {
     }
 
     fn name(&mut self, name: &str) {
+        let mut quoted = String::with_capacity(name.len() + 2);
+        quote(&mut quoted, name);
+        if self.has(&quoted, name) {
+            let free = (2..).map(|number| format!("{name}#{number}")).find(|other| !self.map().contains_key(other));
+            quoted.clear();
+            quote(&mut quoted, &free.unwrap_or_default());
+        }
         if !self.0.is_empty() {
             self.0.push(',');
         }
-        quote(&mut self.0, name);
+        self.0.push_str(&quoted);
         self.0.push(':');
+    }
+
+    /// Looks for the text first: it is there only where the name is, or stands in a value.
+    fn has(&self, quoted: &str, name: &str) -> bool {
+        self.0.len() <= UNIQUE_WITHIN && self.0.contains(quoted) && self.map().contains_key(name)
     }
 }
 
+/// Written as this program writes, so that what was read back is the same text again.
 impl From<&Map<String, Value>> for Object {
     fn from(map: &Map<String, Value>) -> Object {
-        let text = serde_json::to_string(map).unwrap_or_default();
-        Object(text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned())
+        let mut object = Object::new();
+        for (name, value) in map {
+            object.name(name);
+            write_value(&mut object.0, value);
+        }
+        object
+    }
+}
+
+/// Depth is bounded by the reader of the JSON text, which gives up at 128.
+fn write_value(out: &mut String, value: &Value) {
+    match value {
+        Value::String(text) => quote(out, text),
+        Value::Object(map) => Object::from(map).write(out),
+        Value::Array(values) => {
+            out.push('[');
+            for (index, value) in values.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_value(out, value);
+            }
+            out.push(']');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            let _ = write!(out, "{value}");
+        }
     }
 }
 
@@ -134,7 +176,9 @@ mod tests {
         inner.number("n", 7).flag("yes", true);
         let mut object = Object::new();
         object.text("a\"b", "line\r\n\u{1}ü").list("l", ["x", "\\Seen"]).object("o", &inner).null("z");
+        object.text("l", "again");
         let map = object.map();
+        assert_eq!(map["l#2"], "again");
         assert_eq!(map["a\"b"], "line\r\n\u{1}ü");
         assert_eq!(map["l"][1], "\\Seen");
         assert_eq!(map["o"]["n"], 7);

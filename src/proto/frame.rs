@@ -72,7 +72,7 @@ impl Framer {
         Framer { whole: true, ..Framer::default() }
     }
 
-    /// Lines are from now on left in the input until they are whole (or not).
+    /// Lines are from now on left in the input until they are whole (or not). One that has begun already is kept on.
     pub fn set_whole_lines(&mut self, whole: bool) {
         self.whole = whole;
     }
@@ -127,7 +127,7 @@ impl Framer {
         let (taken, part) = match memchr::memchr(b'\n', within) {
             Some(end) => (end + 1, if self.blocks == 0 { Part::Whole } else { Part::Tail }),
             None if within.len() == room => (room, if self.blocks == 0 { Part::Head } else { Part::Middle }),
-            None if self.whole => return (None, 0),
+            None if self.whole && self.partial.is_empty() => return (None, 0),
             None => {
                 self.partial.extend_from_slice(within);
                 return (None, within.len());

@@ -5,6 +5,7 @@
 mod support;
 
 mod architecture;
+mod laws;
 mod real_plain;
 mod real_servers;
 mod real_tshark;

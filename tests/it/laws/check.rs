@@ -1,0 +1,176 @@
+//! The laws of a session, held against any two peers: transparent, lossless, independent of the cut, nothing injected.
+//! Takes what the two sides say in which order, and how it is cut; panics where a law is broken.
+//! Shared by the property tests and the fuzz targets; knows no protocol.
+
+use mailtap::event::{Body, Event, Origin, Side, Stamp, Tls};
+use mailtap::proto::{Setup, Spec};
+use mailtap::session::{Config, Log, Next, Outbox, Session};
+
+/// What one side says at a time.
+pub type Said = (Side, Vec<u8>);
+
+#[derive(Default)]
+struct Events(Vec<Event<'static>>);
+
+impl Log for Events {
+    fn event(&mut self, event: &Event<'_>) {
+        self.0.push(event.clone().into_owned());
+    }
+}
+
+/// What became of a conversation.
+pub struct Heard {
+    pub events: Vec<Event<'static>>,
+    /// What the client was sent, and the server.
+    pub sent: [Vec<u8>; 2],
+    pub upgraded: bool,
+}
+
+/// Runs a conversation through a session, each saying cut into pieces of at most `cut` bytes.
+pub fn run(spec: &'static Spec, said: &[Said], cut: usize, config: Config) -> Heard {
+    let mut session = Session::new(spec, Setup::default(), false, config);
+    let mut heard = Heard { events: Vec::new(), sent: [Vec::new(), Vec::new()], upgraded: false };
+    let mut log = Events::default();
+    let now = Stamp(0);
+    for (side, bytes) in said {
+        for chunk in bytes.chunks(cut.max(1)) {
+            let mut out = Outbox::default();
+            session.bytes(now, *side, chunk, &mut log, &mut out);
+            take(&mut heard, *side, chunk, &out);
+            while out.next != Next::Relay {
+                out = upgrade(&mut session, &mut heard, &out.next, &mut log);
+                take(&mut heard, *side, b"", &out);
+            }
+        }
+    }
+    for side in Side::BOTH {
+        let mut out = Outbox::default();
+        session.end(now, side, &mut log, &mut out);
+        take(&mut heard, side, b"", &out);
+    }
+    session.close(now, Origin::Client, "over", &mut log);
+    heard.events = log.0;
+    heard
+}
+
+/// Checks every law for a conversation, whole and cut.
+pub fn check(spec: &'static Spec, said: &[Said], cut: usize) {
+    let kept = Config { keep_secrets: true, ..Config::default() };
+    let whole = run(spec, said, usize::MAX, kept);
+    let compressed = whole.events.iter().any(|event| matches!(event.body, Body::Compress { .. }));
+    // Nobody answers a STARTTLS: what came behind it is not passed on, and a note says so.
+    let injected =
+        whole.events.iter().any(|event| matches!(&event.body, Body::Note(note) if note.code == "starttls-injection"));
+    for side in Side::BOTH {
+        let told = told(said, side);
+        let sent = &whole.sent[usize::from(side == Side::Client)];
+        if injected {
+            assert!(whole.upgraded || told.starts_with(sent), "only what stands behind STARTTLS is kept back");
+        } else if !whole.upgraded {
+            assert_eq!(*sent, told, "transparent, {} side", side.name());
+        }
+        if !compressed {
+            assert_eq!(wires(&whole.events, side), told, "lossless, {} side", side.name());
+        }
+    }
+    for (number, event) in whole.events.iter().enumerate() {
+        assert_eq!(event.seq, number as u64, "numbers have no gaps");
+        let line = event.to_json();
+        let back = Event::from_json(line.as_bytes()).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_eq!(&back, event, "what is written reads back");
+    }
+    let in_pieces = run(spec, said, cut, kept);
+    if !whole.upgraded && !in_pieces.upgraded {
+        assert_eq!(merged(&whole.events), merged(&in_pieces.events), "independent of the cut, pieces of {cut}");
+    }
+    // With secrets taken out, everything else stays as it is.
+    let redacted = run(spec, said, usize::MAX, Config::default());
+    assert_eq!(redacted.sent, whole.sent, "redaction changes nothing on the wire");
+    for (plain, masked) in whole.events.iter().zip(&redacted.events) {
+        assert!(masked.redacted || masked.wire == plain.wire, "only redacted events differ");
+    }
+}
+
+pub fn told(said: &[Said], side: Side) -> Vec<u8> {
+    said.iter().filter(|(from, _)| *from == side).flat_map(|(_, bytes)| bytes.clone()).collect()
+}
+
+pub fn wires(events: &[Event<'static>], side: Side) -> Vec<u8> {
+    events.iter().filter(|event| event.from.side() == Some(side)).flat_map(|event| event.wire.to_vec()).collect()
+}
+
+fn take(heard: &mut Heard, from: Side, chunk: &[u8], out: &Outbox) {
+    let to = usize::from(from == Side::Client);
+    heard.sent[to].extend_from_slice(&chunk[..out.pass]);
+    heard.sent[0].extend_from_slice(&out.to_client);
+    heard.sent[1].extend_from_slice(&out.to_server);
+}
+
+/// A handshake that succeeds. Until here the server was told nothing behind the command that asks for TLS.
+fn upgrade(session: &mut Session, heard: &mut Heard, next: &Next, log: &mut Events) -> Outbox {
+    let side = match next {
+        Next::UpgradeServer => Side::Server,
+        Next::UpgradeClient { .. } => Side::Client,
+        other => panic!("nobody asked for {other:?}"),
+    };
+    if side == Side::Server {
+        let last = heard.sent[1].strip_suffix(b"\n").expect("a whole line comes before an upgrade");
+        let last = last.rsplit(|&byte| byte == b'\n').next().unwrap_or_default().to_ascii_uppercase();
+        let asks = [&b"STARTTLS"[..], b"STLS"].iter().any(|word| last.windows(word.len()).any(|part| part == *word));
+        assert!(asks, "bytes were passed on behind STARTTLS: {:?}", String::from_utf8_lossy(&last));
+    }
+    heard.upgraded = true;
+    let facts = Tls { how: "starttls".to_owned(), version: Some("TLSv1.3".to_owned()), ..Tls::default() };
+    let mut out = Outbox::default();
+    session.upgraded(Stamp(0), side, facts, log, &mut out);
+    out
+}
+
+/// Events with adjacent content and adjacent raw bytes joined.
+fn merged(events: &[Event<'static>]) -> Vec<(Origin, Vec<u8>, String)> {
+    let mut joined: Vec<(Origin, Vec<u8>, String)> = Vec::new();
+    // The numbers of events depend on how many pieces content came in; each stands for the place of its event.
+    let mut place = std::collections::BTreeMap::new();
+    for event in events {
+        let at = |seq: &u64| place.get(seq).copied().unwrap_or(usize::MAX);
+        let body = match &event.body {
+            Body::Content(content) => {
+                format!("content last={} bytes={} of={}", content.last, content.bytes, at(&content.of))
+            }
+            Body::Command(command) => format!(
+                "command {} {:?} {:?} {:?}",
+                command.verb,
+                command.tag,
+                command.args,
+                command.continues.as_ref().map(at)
+            ),
+            Body::Reply(reply) => format!(
+                "reply {} {:?} {:?} {} {:?} {:?} {:?} {:?}",
+                reply.status,
+                reply.tag,
+                reply.code,
+                reply.text,
+                reply.number,
+                reply.values,
+                reply.answers.as_ref().map(at),
+                reply.continues.as_ref().map(at)
+            ),
+            Body::Auth(auth) => format!("auth {} {:?} {} {:?}", auth.mechanism, auth.user, auth.step, auth.args),
+            Body::Note(note) => format!("note {}", note.code),
+            other => other.kind().to_owned(),
+        };
+        let joins = joined.last().is_some_and(|(from, _, last)| {
+            *from == event.from
+                && ((last.starts_with("content last=false") && body.starts_with("content"))
+                    || (last == "raw" && body == "raw"))
+        });
+        if let (true, Some((_, wire, last))) = (joins, joined.last_mut()) {
+            wire.extend_from_slice(&event.wire);
+            *last = body;
+        } else {
+            joined.push((event.from, event.wire.to_vec(), body));
+        }
+        place.insert(event.seq, joined.len());
+    }
+    joined
+}
