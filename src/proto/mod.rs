@@ -3,6 +3,7 @@
 //! Knows no clock, file, socket or JSON, and not what is done about a secret: it only says where one stands.
 
 pub mod frame;
+pub mod imap;
 #[cfg(test)]
 pub(crate) mod laws;
 pub mod pop3;
@@ -15,7 +16,7 @@ use std::ops::Range;
 use crate::event::{Body, Level, Note, Seq, Side};
 
 /// Every protocol that mailtap understands. A new one is a folder here and a line in this list.
-pub const ALL: &[&Spec] = &[&smtp::SMTP, &smtp::LMTP, &pop3::SPEC];
+pub const ALL: &[&Spec] = &[&smtp::SMTP, &smtp::LMTP, &imap::SPEC, &pop3::SPEC];
 
 /// A conversation of two sides, as a machine. It never fails and never panics.
 pub trait Dialog: Send {

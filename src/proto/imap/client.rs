@@ -1,0 +1,556 @@
+//! The client's side of an IMAP conversation: commands, their literals, SASL responses, DONE.
+//! Takes the client's bytes, gives pieces and what the conversation now waits for.
+//! Does not know what the server answers, save through the state that `server` changes.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::args;
+use super::command::{Head, Kind, Login, word};
+use super::scan::{Literal, Scan, without_end};
+use super::talk::{Auth, Halt, Outstanding, REMEMBERED_MAX, Talk, USER_MAX};
+use super::token::{self, TOKENS_MAX, Token};
+use crate::event::{self, Body, Content, Level, Note, Object, Seq, Side};
+use crate::proto::frame::{Cut, Framer, Mode, Part};
+use crate::proto::sasl::Exchange;
+use crate::proto::{Piece, Sink};
+
+/// How many bytes of a command's arguments are remembered over its literals, to explain them when it is complete.
+const ARGUMENTS_MAX: usize = 16 * 1024;
+
+#[derive(Default)]
+pub(super) struct Client {
+    pub framer: Framer,
+    /// A literal was announced that is sent only after a go-ahead.
+    pub waits: bool,
+    /// Set when a login has succeeded, until the next byte: mechanism and command.
+    pub after_auth: Option<(String, Seq)>,
+    /// How many bytes were not read when the client had to wait.
+    held: usize,
+    /// So many of the next bytes were sent before the refusal of a login that they were meant for.
+    suspect: usize,
+    /// The login was a LOGIN: what was sent may look like anything. A SASL response is one word.
+    suspect_all: bool,
+    line: Line,
+    scan: Scan,
+    /// A command that goes on after this line.
+    command: Option<Box<Unfinished>>,
+    literal: Option<Reading>,
+}
+
+/// The line under way, as it was judged when it began.
+#[derive(Default)]
+struct Line {
+    kind: LineKind,
+    of: Seq,
+    /// What follows of it is secret.
+    secret: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum LineKind {
+    #[default]
+    Command,
+    Auth,
+    Suspect,
+    /// No command; not read for literals.
+    Garbage,
+}
+
+struct Unfinished {
+    of: Seq,
+    verb: String,
+    login: Option<Login>,
+    tokens: Vec<Token<'static>>,
+    remembered: usize,
+    /// Its arguments as they were last said.
+    said: Object,
+    /// Further messages of an APPEND are explained one by one.
+    more: bool,
+}
+
+/// A literal on its way.
+struct Reading {
+    of: Seq,
+    literal: Literal,
+    done: u64,
+    secret: bool,
+    kept: Option<Vec<u8>>,
+}
+
+impl Client {
+    pub fn within_command(&self) -> bool {
+        self.command.is_some()
+    }
+
+    /// The number of the command whose literal waits for a go-ahead.
+    pub fn waiting(&self) -> Option<Seq> {
+        self.command.as_ref().filter(|_| self.waits).map(|command| command.of)
+    }
+}
+
+impl Talk {
+    pub(super) fn feed_client(&mut self, bytes: &[u8], out: &mut dyn Sink) -> (usize, Halt) {
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.client_must_wait() {
+                self.client.held = rest.len();
+                return (at, Halt::Hold);
+            }
+            if self.client.framer.mode() == Mode::Line && !self.client.framer.within_line() {
+                self.client_line_begins(rest, out);
+            }
+            let (cut, used) = self.client.framer.cut(rest);
+            at += used;
+            self.client.suspect = self.client.suspect.saturating_sub(used);
+            match cut {
+                None => {}
+                Some(Cut::Line { bytes, part }) => self.client_line(&bytes, part, out),
+                Some(Cut::Data { bytes, end }) => self.client_data(&bytes, end.is_some(), out),
+                Some(Cut::Raw(bytes)) => {
+                    out.piece(Piece::new(Side::Client, bytes, Body::Raw));
+                }
+            }
+        }
+        self.client.held = 0;
+        (at, Halt::End)
+    }
+
+    fn client_line_begins(&mut self, rest: &[u8], out: &mut dyn Sink) {
+        if let Some(&first) = rest.first()
+            && self.client.after_auth.is_some()
+            && self.begins_layer(Side::Client, first, out)
+        {
+            return;
+        }
+        self.client.line.kind = if self.auth.as_ref().is_some_and(|auth| auth.asked) {
+            LineKind::Auth
+        } else if self.client.suspect > 0 {
+            LineKind::Suspect
+        } else {
+            LineKind::Command
+        };
+    }
+
+    fn client_line(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
+        if matches!(part, Part::Middle | Part::Tail) {
+            self.client_block(line, part, out);
+            return;
+        }
+        match self.client.line.kind {
+            LineKind::Auth => self.response(line, part, out),
+            LineKind::Suspect if self.client.suspect_all || Head::parse(line).is_none() => self.suspect(line, out),
+            LineKind::Suspect => self.command_begins(line, part, out),
+            LineKind::Command | LineKind::Garbage => match self.client.command.take() {
+                Some(command) => self.command_goes_on(command, line, part, out),
+                None => self.command_begins(line, part, out),
+            },
+        }
+    }
+
+    /// A further block of a line that is longer than the longest.
+    fn client_block(&mut self, block: &[u8], part: Part, out: &mut dyn Sink) {
+        let Line { kind, of, secret } = self.client.line;
+        let text = without_end(block);
+        let all = [0..text.len()];
+        let secrets: &[Range<usize>] = if secret && !text.is_empty() { &all } else { &[] };
+        let body = match kind {
+            LineKind::Command | LineKind::Auth => {
+                Body::Command(event::Command { continues: Some(of), ..event::Command::default() })
+            }
+            LineKind::Suspect | LineKind::Garbage => Body::Raw,
+        };
+        out.piece(Piece { from: Side::Client, wire: block, secrets, body });
+        if kind != LineKind::Command {
+            return;
+        }
+        self.client.scan.feed(block);
+        if part == Part::Tail {
+            let literal = self.client.scan.literal();
+            if let Some(command) = self.client.command.take()
+                && let Some(literal) = literal
+            {
+                self.literal_announced(command, literal);
+            }
+        }
+    }
+
+    /// A SASL response: all of the line is secret, save a `*` that cancels.
+    fn response(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
+        let text = without_end(line).trim_ascii_end();
+        let all = [0..text.len()];
+        let secrets: &[Range<usize>] = if text.is_empty() || text == b"*" && part == Part::Whole { &[] } else { &all };
+        let body = match self.auth.as_mut() {
+            Some(auth) => {
+                auth.asked = false;
+                let said = auth.exchange.response(text);
+                if let Some(user) = &said.user {
+                    out.user(user);
+                }
+                Body::Auth(said)
+            }
+            // The server has ended the exchange while this line was coming.
+            None => Body::Raw,
+        };
+        let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body });
+        self.client.line = Line { kind: LineKind::Auth, of, secret: true };
+    }
+
+    /// Sent, unasked, for a login that was then refused: the server takes it for a command, but it may be a password.
+    fn suspect(&mut self, line: &[u8], out: &mut dyn Sink) {
+        let text = without_end(line);
+        let all = [0..text.len()];
+        let secrets: &[Range<usize>] = if text.is_empty() { &[] } else { &all };
+        let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body: Body::Raw });
+        self.client.line = Line { kind: LineKind::Suspect, of, secret: true };
+    }
+
+    fn command_begins(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
+        let head = Head::parse(line).filter(|head| part == Part::Whole || head.ended);
+        let Some(head) = head else {
+            self.no_command(line, part, out);
+            return;
+        };
+        self.idle = None;
+        let takes_literals = !matches!(head.kind, Kind::Authenticate | Kind::StartTls | Kind::Compress);
+        let found = if part == Part::Whole && takes_literals { Scan::line(line, false) } else { None };
+        let text = without_end(line);
+        let text = text.get(..found.map_or(text.len(), |(_, at)| at)).unwrap_or(text);
+        let literal = found.map(|(literal, _)| literal);
+        let mut said = event::Command {
+            verb: head.verb,
+            tag: Some(String::from_utf8_lossy(head.tag).into_owned()),
+            ..event::Command::default()
+        };
+        let mut secret = None;
+        let mut login = None;
+        let mut tokens = Vec::new();
+        match head.kind {
+            Kind::Login => {
+                let mut stage = Login::default();
+                let (user, range) = stage.read(text, head.rest_at, literal.is_some());
+                if let Some(user) = user.filter(|user| user.len() <= USER_MAX) {
+                    say_user(&user, &mut said.args, out);
+                }
+                secret = range;
+                // Of a block nobody knows where the name ends.
+                login = Some(if part == Part::Whole { stage } else { Login::Secret });
+            }
+            Kind::Authenticate => secret = self.authenticate(text, head.rest_at, part, &mut said.args, out),
+            _ => {
+                let brackets = said.verb.ends_with("FETCH");
+                tokens = Token::split(text.get(head.rest_at..).unwrap_or_default(), brackets);
+                tokens.extend(literal.map(|literal| Token::literal(literal.bytes)));
+                said.args = args::build(&said.verb, &tokens, self.names);
+            }
+        }
+        let verb = if literal.is_some() || part == Part::Head { said.verb.clone() } else { String::new() };
+        let args = if literal.is_some() { said.args.clone() } else { Object::new() };
+        let secrets = secret.as_slice();
+        let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body: Body::Command(said) });
+        let goes_on_secret = login.is_some() || head.kind == Kind::Authenticate;
+        self.client.line = Line { kind: LineKind::Command, of, secret: goes_on_secret };
+        self.outstanding.push_back(Outstanding { of, tag: head.tag.to_vec(), kind: head.kind, going: false });
+        match head.kind {
+            Kind::Authenticate => {
+                if let Some(auth) = self.auth.take() {
+                    note_binding(auth.exchange.mechanism(), of, out);
+                    self.auth = Some(Auth { exchange: auth.exchange.belongs_to(of), ..auth });
+                }
+            }
+            Kind::Idle => self.idle = Some(of),
+            // Within compression there is no upgrade (RFC 4978 §3): what the server says to it is an answer like others.
+            Kind::StartTls if !self.compressed => {
+                self.upgrade = Some(head.tag.to_vec());
+                self.server.framer.set_whole_lines(true);
+            }
+            Kind::Compress => self.compressing = !self.compressed,
+            _ => {}
+        }
+        if literal.is_none() && part == Part::Whole {
+            return;
+        }
+        let mut command = Box::new(Unfinished {
+            of,
+            verb,
+            login,
+            tokens: Vec::new(),
+            remembered: 0,
+            said: args,
+            more: false,
+        });
+        match literal {
+            Some(literal) => {
+                command.remember(tokens);
+                self.literal_announced(command, literal);
+            }
+            None if takes_literals => {
+                command.remembered = ARGUMENTS_MAX;
+                self.client.scan = Scan::new(false);
+                self.client.scan.feed(line);
+                self.client.command = Some(command);
+            }
+            None => {}
+        }
+    }
+
+    /// DONE, or a line that is no command.
+    fn no_command(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
+        let text = without_end(line);
+        if part == Part::Whole
+            && text.trim_ascii().eq_ignore_ascii_case(b"DONE")
+            && let Some(idle) = self.idle.take()
+        {
+            let done = event::Command { verb: "DONE".to_owned(), continues: Some(idle), ..event::Command::default() };
+            out.piece(Piece::new(Side::Client, line, Body::Command(done)));
+            return;
+        }
+        let of = out.piece(Piece::new(Side::Client, line, Body::Raw));
+        // Whether a verb is still to come in a line of this length, nobody knows.
+        self.client.line = Line { kind: LineKind::Garbage, of, secret: true };
+        if !text.is_empty() {
+            self.lost_sync(Side::Client, "an IMAP command is a tag and a verb", out);
+        }
+    }
+
+    /// The line of a command that follows a literal.
+    fn command_goes_on(&mut self, mut command: Box<Unfinished>, line: &[u8], part: Part, out: &mut dyn Sink) {
+        let found = if part == Part::Whole { Scan::line(line, false) } else { None };
+        let text = without_end(line);
+        let text = text.get(..found.map_or(text.len(), |(_, at)| at)).unwrap_or(text);
+        let literal = found.map(|(literal, _)| literal);
+        let mut said = event::Command { continues: Some(command.of), ..event::Command::default() };
+        let mut secret = None;
+        if let Some(login) = &mut command.login {
+            secret = login.read(text, 0, literal.is_some() || part == Part::Head).1;
+            if let Some(Token { text: user, .. }) = command.tokens.first()
+                && command.said.is_empty()
+            {
+                said.args.bytes("user", user);
+                command.said = said.args.clone();
+            }
+        } else {
+            let mut tokens = Token::split(text, command.verb.ends_with("FETCH"));
+            tokens.extend(literal.map(|literal| Token::literal(literal.bytes)));
+            said.args = command.goes_on(tokens, self.names);
+        }
+        let secrets = secret.as_slice();
+        out.piece(Piece { from: Side::Client, wire: line, secrets, body: Body::Command(said) });
+        self.client.line = Line { kind: LineKind::Command, of: command.of, secret: command.login.is_some() };
+        match literal {
+            Some(literal) => self.literal_announced(command, literal),
+            None if part == Part::Head => {
+                command.remembered = ARGUMENTS_MAX;
+                self.client.scan = Scan::new(false);
+                self.client.scan.feed(line);
+                self.client.command = Some(command);
+            }
+            None => {}
+        }
+    }
+
+    fn literal_announced(&mut self, command: Box<Unfinished>, literal: Literal) {
+        let secret = command.login == Some(Login::Secret);
+        let keeps = !secret && literal.bytes <= REMEMBERED_MAX && command.remembered < ARGUMENTS_MAX;
+        self.client.literal =
+            Some(Reading { of: command.of, literal, done: 0, secret, kept: keeps.then(Vec::new) });
+        self.client.command = Some(command);
+        self.client.waits = literal.waits;
+        if !literal.waits {
+            self.literal_comes();
+        }
+    }
+
+    /// The literal that was announced is what the client sends next.
+    pub(super) fn literal_comes(&mut self) {
+        self.client.waits = false;
+        let Some(reading) = &self.client.literal else { return };
+        if reading.literal.bytes == 0 {
+            self.literal_ends();
+        } else {
+            self.client.framer.expect(Mode::Counted(reading.literal.bytes));
+        }
+    }
+
+    /// The command was refused before its literal was sent: it is over.
+    pub(super) fn literal_refused(&mut self) {
+        self.client.waits = false;
+        self.client.literal = None;
+        if self.client.command.take().is_some_and(|command| command.login.is_some()) {
+            self.client.suspect = self.client.held;
+            self.client.suspect_all = true;
+        }
+    }
+
+    /// A login by SASL was refused before it began.
+    pub(super) fn response_not_wanted(&mut self) {
+        self.client.suspect = self.client.held;
+        self.client.suspect_all = false;
+    }
+
+    fn client_data(&mut self, bytes: &[u8], last: bool, out: &mut dyn Sink) {
+        let Some(reading) = &mut self.client.literal else { return };
+        reading.done += bytes.len() as u64;
+        if let Some(kept) = &mut reading.kept {
+            kept.extend_from_slice(bytes);
+        }
+        let all = [0..bytes.len()];
+        let secrets: &[Range<usize>] = if reading.secret { &all } else { &[] };
+        let body = Body::Content(Content { of: reading.of, bytes: reading.done, last, ..Content::default() });
+        out.piece(Piece { from: Side::Client, wire: bytes, secrets, body });
+        if last && let Some(user) = self.literal_ends() {
+            out.user(&user);
+        }
+    }
+
+    /// Gives the user, if the literal named one.
+    fn literal_ends(&mut self) -> Option<String> {
+        let reading = self.client.literal.take()?;
+        let command = self.client.command.as_mut()?;
+        let Some(kept) = reading.kept else {
+            if command.login == Some(Login::User) {
+                command.login = Some(Login::Password);
+            }
+            return None;
+        };
+        if let Some(login) = &mut command.login {
+            *login = Login::Password;
+            if kept.is_empty() || kept.len() > USER_MAX {
+                return None;
+            }
+            let user = String::from_utf8_lossy(&kept).into_owned();
+            command.tokens.push(Token { kind: token::Kind::Quoted, text: Cow::Owned(kept) });
+            return Some(user);
+        }
+        command.remembered += kept.len();
+        if let Some(Token { kind: token::Kind::Literal { known, .. }, text }) = command.tokens.last_mut() {
+            *known = true;
+            *text = Cow::Owned(kept);
+        }
+        None
+    }
+
+    pub(super) fn end_client(&mut self, out: &mut dyn Sink) {
+        let long = self.client.framer.within_long_line();
+        let rest = self.client.framer.finish();
+        if rest.is_empty() {
+            return;
+        }
+        let text = without_end(&rest);
+        let secret = if self.client.line.kind != LineKind::Command && !long || long && self.client.line.secret {
+            Some(0..text.len())
+        } else if long {
+            None
+        } else if let Some(command) = &self.client.command {
+            command.login.and_then(|mut login| login.read(text, 0, false).1)
+        } else {
+            torn_secret(text)
+        };
+        let secrets = secret.as_slice();
+        out.piece(Piece { from: Side::Client, wire: &rest, secrets, body: Body::Raw });
+    }
+
+    /// The start of an AUTHENTICATE; gives where its initial response stands (RFC 4959).
+    fn authenticate(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        part: Part,
+        args: &mut Object,
+        out: &mut dyn Sink,
+    ) -> Option<Range<usize>> {
+        let (mechanism, after) = word(text, at).unwrap_or_default();
+        let mut exchange = Exchange::new(&String::from_utf8_lossy(mechanism), 0);
+        args.text("mechanism", exchange.mechanism());
+        let initial_at = super::command::skip_space(text, after);
+        let initial = text.get(initial_at..).unwrap_or_default();
+        let secret = (!mechanism.is_empty() && !initial.is_empty()).then_some(initial_at..text.len());
+        if secret.is_some() {
+            args.flag("initial", true);
+            if part == Part::Whole {
+                let response = exchange.response(initial.trim_ascii_end());
+                if let Some(user) = &response.user {
+                    args.text("user", user);
+                    out.user(user);
+                }
+                if !response.args.is_empty() {
+                    args.object("response", &response.args);
+                }
+            }
+        }
+        self.auth = Some(Auth { exchange, asked: false });
+        secret
+    }
+}
+
+impl Unfinished {
+    fn remember(&mut self, tokens: Vec<Token<'_>>) {
+        for token in tokens {
+            self.remembered = self.remembered.saturating_add(token.text.len());
+            if self.tokens.len() >= TOKENS_MAX || self.remembered > ARGUMENTS_MAX {
+                self.remembered = ARGUMENTS_MAX + 1;
+                self.tokens.clear();
+                return;
+            }
+            self.tokens.push(token.into_owned());
+        }
+    }
+
+    /// What the arguments are with these: nothing, where they are as they were.
+    fn goes_on(&mut self, tokens: Vec<Token<'_>>, names: token::Names) -> Object {
+        if args::is_append(&self.verb) && (self.more || args::message_complete(&self.verb, &self.tokens)) {
+            self.more = true;
+            self.tokens.clear();
+            self.remembered = 0;
+        }
+        self.remember(tokens);
+        if self.tokens.is_empty() {
+            return Object::new();
+        }
+        let args =
+            if self.more { args::message(&self.tokens) } else { args::build(&self.verb, &self.tokens, names) };
+        if args == self.said {
+            return Object::new();
+        }
+        self.said = args;
+        self.said.clone()
+    }
+}
+
+fn say_user(user: &[u8], args: &mut Object, out: &mut dyn Sink) {
+    let user = String::from_utf8_lossy(user);
+    args.text("user", &user);
+    out.user(&user);
+}
+
+/// What may be a secret in a command that was torn off.
+fn torn_secret(text: &[u8]) -> Option<Range<usize>> {
+    let head = Head::parse(text)?;
+    match head.kind {
+        Kind::Login => Login::default().read(text, head.rest_at, false).1,
+        Kind::Authenticate => {
+            let (_, after) = word(text, head.rest_at)?;
+            let from = super::command::skip_space(text, after);
+            (from < text.len()).then_some(from..text.len())
+        }
+        _ => None,
+    }
+}
+
+fn note_binding(mechanism: &str, about: Seq, out: &mut dyn Sink) {
+    if !mechanism.ends_with("-PLUS") {
+        return;
+    }
+    let without = mechanism.strip_suffix("-PLUS").unwrap_or(mechanism);
+    out.note(Note {
+        level: Level::Warn,
+        code: "channel-binding".to_owned(),
+        text: format!(
+            "{mechanism} binds the login to the TLS connection, and here client and server each have another one, so \
+             the server will refuse it; choose {without} in the client, or let this host's TLS through unread with \
+             --passthrough"
+        ),
+        about: Some(about),
+        ..Note::default()
+    });
+}

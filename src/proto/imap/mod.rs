@@ -1,0 +1,157 @@
+//! IMAP (RFC 9051, RFC 3501 and their extensions): the dialog of a client and its mailboxes.
+//! Takes both sides' bytes, gives commands, responses and the literals in them; inflates a copy after COMPRESS.
+//! Knows nothing of sockets and logs, nor of what is done about the secrets that it marks.
+
+mod args;
+mod client;
+mod command;
+mod data;
+mod fetch;
+mod inflate;
+mod reply;
+mod scan;
+mod search;
+mod server;
+mod talk;
+#[cfg(test)]
+mod tests;
+mod token;
+mod utf7;
+
+use self::inflate::{Inflate, Step};
+use self::talk::{Halt, Talk};
+use super::{Dialog, Flow, Piece, Scheme, SchemeTls, Sink, Spec, Stop};
+use crate::event::{Body, Side};
+
+pub const SPEC: Spec = Spec {
+    name: "imap",
+    schemes: &[
+        Scheme { name: "imap", tls: SchemeTls::Asked, port: 143 },
+        Scheme { name: "imaps", tls: SchemeTls::Implicit, port: 993 },
+        Scheme { name: "imap+starttls", tls: SchemeTls::StartTls, port: 143 },
+    ],
+    dialog: |setup| Box::new(Imap { talk: Talk::new(setup), deflate: None }),
+    // RFC 5530 §3 has no code for what is wrong with a server's certificate; this one is the nearest.
+    trouble: |_, text| format!("* BYE [UNAVAILABLE] {text}\r\n").into_bytes(),
+    starttls: &[b"mailtap1 STARTTLS\r\n"],
+    greets: |status| status == "OK",
+};
+
+struct Imap {
+    talk: Talk,
+    deflate: Option<Box<Deflate>>,
+}
+
+/// Both sides after COMPRESS.
+struct Deflate {
+    client: Inflate,
+    server: Inflate,
+}
+
+impl Deflate {
+    fn side(&mut self, side: Side) -> &mut Inflate {
+        if side == Side::Client { &mut self.client } else { &mut self.server }
+    }
+}
+
+impl Imap {
+    /// Reads deflate; gives how much of it was taken. Less than all means that the side has to wait.
+    fn inflate(&mut self, from: Side, bytes: &[u8], out: &mut dyn Sink) -> usize {
+        let Some(deflate) = &mut self.deflate else { return 0 };
+        let stream = deflate.side(from);
+        let mut at = 0;
+        loop {
+            let (taken, step) = stream.step(bytes.get(at..).unwrap_or_default());
+            at += taken;
+            if !stream.kept().is_empty() {
+                let (read, _) = self.talk.feed(from, stream.kept(), out);
+                stream.read(read);
+                if read > 0 {
+                    continue;
+                }
+            }
+            match step {
+                Step::Moved => {}
+                Step::Idle => return at,
+                Step::Broken => {
+                    let rest = bytes.get(at..).unwrap_or_default();
+                    if !rest.is_empty() {
+                        self.talk.lost_sync(from, "it is not deflate, which COMPRESS has agreed on", out);
+                        out.piece(Piece::new(from, rest, Body::Raw));
+                    }
+                    return bytes.len();
+                }
+            }
+        }
+    }
+
+    /// The server has said something: what the client said before, and had to wait for it, may be read now.
+    fn resume_client(&mut self, out: &mut dyn Sink) {
+        if self.deflate.is_some() {
+            self.inflate(Side::Client, b"", out);
+        }
+    }
+}
+
+impl Dialog for Imap {
+    fn feed(&mut self, from: Side, bytes: &[u8], out: &mut dyn Sink) -> Flow {
+        let mut at = 0;
+        if self.deflate.is_none() {
+            let (taken, halt) = self.talk.feed(from, bytes, out);
+            at = taken;
+            match halt {
+                Halt::End => return Flow::All,
+                Halt::Hold => return Flow::Stop { at, why: Stop::Hold },
+                Halt::StartTls { reply } => return Flow::Stop { at, why: Stop::StartTls { reply } },
+                Halt::Compress => {
+                    out.compress("DEFLATE");
+                    self.talk.compressed = true;
+                    self.talk.server.framer.set_whole_lines(false);
+                    self.deflate = Some(Box::new(Deflate { client: Inflate::new(), server: Inflate::new() }));
+                }
+            }
+        }
+        at += self.inflate(from, bytes.get(at..).unwrap_or_default(), out);
+        if from == Side::Server {
+            self.resume_client(out);
+        }
+        if at < bytes.len() { Flow::Stop { at, why: Stop::Hold } } else { Flow::All }
+    }
+
+    fn end(&mut self, from: Side, out: &mut dyn Sink) {
+        // What waits inside for an answer that cannot come any more.
+        while let Some(deflate) = &mut self.deflate {
+            let before = deflate.side(from).kept().len();
+            if before == 0 {
+                break;
+            }
+            self.talk.release();
+            self.inflate(from, b"", out);
+            if self.deflate.as_mut().is_some_and(|deflate| deflate.side(from).kept().len() >= before) {
+                break;
+            }
+        }
+        self.talk.end(from, out);
+    }
+
+    fn upgraded(&mut self, done: bool) {
+        if done {
+            self.talk.upgraded();
+        } else {
+            self.talk.upgrade = None;
+        }
+    }
+
+    fn refusal(&self, reason: &str) -> Vec<u8> {
+        let tag = self.talk.upgrade.as_deref().unwrap_or(b"*");
+        [tag, b" NO [UNAVAILABLE] ", reason.as_bytes(), b"\r\n"].concat()
+    }
+
+    fn release(&mut self) {
+        self.talk.release();
+    }
+
+    fn upgrading(&self) -> bool {
+        self.talk.upgrade.is_some()
+    }
+}
