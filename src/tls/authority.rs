@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use rustls::pki_types::CertificateDer;
@@ -29,11 +29,11 @@ const LOCK_FILE: &str = ".ca.lock";
 const NEW_CERT_FILE: &str = ".ca.pem.new";
 const NEW_KEY_FILE: &str = ".ca-key.pem.new";
 
-/// How long to wait for another process that is making the CA. It takes milliseconds; more means that it hangs.
-const LOCK_WAIT: Duration = Duration::from_secs(10);
-
 /// Pause between two attempts at the lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Attempts at the lock, 10 seconds in all. Another process needs milliseconds to make the CA; more means that it hangs.
+const LOCK_ATTEMPTS: u32 = 1000;
 
 /// A CA that can sign leaves.
 pub struct Authority {
@@ -282,21 +282,19 @@ impl Folder {
             .mode(0o600)
             .open(&path)
             .map_err(|why| self.failed(&path, &why))?;
-        let started = Instant::now();
-        loop {
+        for _ in 0..LOCK_ATTEMPTS {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(file),
-                Err(rustix::io::Errno::WOULDBLOCK) if started.elapsed() < LOCK_WAIT => thread::sleep(LOCK_PAUSE),
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    return Err(Error::new(format!(
-                        "another process has held {} for more than {} seconds: end it and try again",
-                        path.display(),
-                        LOCK_WAIT.as_secs()
-                    )));
-                }
+                Err(rustix::io::Errno::WOULDBLOCK) => thread::sleep(LOCK_PAUSE),
                 Err(why) => return Err(self.failed(&path, &why.into())),
             }
         }
+        let waited = LOCK_PAUSE * LOCK_ATTEMPTS;
+        Err(Error::new(format!(
+            "another process has held {} for more than {} seconds: end it and try again",
+            path.display(),
+            waited.as_secs()
+        )))
     }
 
     fn failed(&self, path: &Path, why: &io::Error) -> Error {

@@ -9,6 +9,7 @@ pub mod export;
 pub mod facts;
 pub mod failure;
 pub mod hello;
+mod judge;
 pub mod keylog;
 pub mod leaf;
 pub mod pair;

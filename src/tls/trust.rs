@@ -140,7 +140,7 @@ impl Subject {
                     run(format!("sudo install -m 644 {path} /usr/local/share/ca-certificates/mailtap-ca.crt")),
                     run("sudo update-ca-certificates"),
                     say(
-                        "This serves OpenSSL, GnuTLS, curl, Python, mutt, msmtp and most others, but not Thunderbird, and not Java before Debian's ca-certificates-java has run. To undo it:",
+                        "This serves OpenSSL, GnuTLS, curl, Python, mutt, msmtp and most others, Java where the package ca-certificates-java is installed, but not Thunderbird. To undo it:",
                     ),
                     run(
                         "sudo rm /usr/local/share/ca-certificates/mailtap-ca.crt && sudo update-ca-certificates --fresh",

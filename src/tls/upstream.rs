@@ -2,23 +2,19 @@
 //! Takes options, a name, SNI and ALPN; gives a connection and a watch that tells afterwards what was presented.
 //! Knows no sockets: the caller moves the bytes.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConnection, ResolvesClientCert, Resumption, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
+use rustls::client::{ClientConnection, Resumption};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::CertifiedKey;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, KeyLog, NoKeyLog, SignatureScheme,
-};
-use rustls_platform_verifier::Verifier;
+use rustls::{ClientConfig, Error as TlsError, KeyLog, NoKeyLog};
 
 use crate::tls::certificate::Certificate;
-use crate::tls::verdict::{Verified, sentence};
+pub use crate::tls::judge::ClientCertificate;
+use crate::tls::judge::{Identity, Judge, Seen, Trust};
+use crate::tls::verdict::Verified;
 use crate::tls::{Error, pair, provider};
 
 /// How the server leg is to be secured. The default is the system's trust and no client certificate.
@@ -96,9 +92,9 @@ impl Upstream {
             extra.extend(found);
         }
         let identity = options.identity.as_ref().map(|(cert, key)| identity(cert, key)).transpose()?;
-        let trust = Arc::new(Trust { extra, insecure: options.insecure, verifier: OnceLock::new() });
+        let trust = Arc::new(Trust::new(extra, options.insecure));
         let placeholder =
-            Arc::new(Judge { trust: Arc::clone(&trust), name: String::new(), dialed: None, seen: Arc::default() });
+            Arc::new(Judge { trust: Arc::clone(&trust), name: String::new(), dialed: None, seen: Seen::default() });
         let mut base = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|why| Error::new(format!("TLS cannot be set up: {why}")))?
@@ -117,15 +113,15 @@ impl Upstream {
     /// When the target has no usable name.
     pub fn connect(&self, target: &Target<'_>) -> Result<(ClientConnection, Watch), Error> {
         let name = target.server_name()?;
-        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let seen = Seen::default();
         let mut config = self.base.clone();
         config.dangerous().set_certificate_verifier(Arc::new(Judge {
             trust: Arc::clone(&self.trust),
             name: shown_name(target, &name),
             dialed: parse_name(target.name).filter(|dialed| *dialed != name),
-            seen: Arc::clone(&seen),
+            seen: seen.clone(),
         }));
-        config.client_auth_cert_resolver = Arc::new(Identity { key: self.identity.clone(), seen: Arc::clone(&seen) });
+        config.client_auth_cert_resolver = Arc::new(Identity { key: self.identity.clone(), seen: seen.clone() });
         let sni = match &name {
             ServerName::DnsName(dns) => Some(dns.as_ref().to_string()),
             _ => None,
@@ -144,7 +140,7 @@ impl Upstream {
 /// Tells what a handshake on the server leg has shown so far, also after it failed.
 #[derive(Clone)]
 pub struct Watch {
-    seen: Arc<Mutex<Seen>>,
+    seen: Seen,
     sni: Option<String>,
 }
 
@@ -152,19 +148,19 @@ impl Watch {
     /// What the verification came to.
     #[must_use]
     pub fn verified(&self) -> Verified {
-        self.lock().verified.clone()
+        self.seen.lock().verified.clone()
     }
 
     /// What the server presented, its own certificate first; empty until it did.
     #[must_use]
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
-        self.lock().chain.clone()
+        self.seen.lock().chain.clone()
     }
 
     /// Whether the server asked for a client certificate.
     #[must_use]
     pub fn client_certificate(&self) -> ClientCertificate {
-        self.lock().client_certificate
+        self.seen.lock().client_certificate
     }
 
     /// The SNI that was sent.
@@ -172,194 +168,9 @@ impl Watch {
     pub fn sni(&self) -> Option<&str> {
         self.sni.as_deref()
     }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Whether the server asked for a client certificate, and what it got.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClientCertificate {
-    #[default]
-    NotAsked,
-    /// It asked, and there was none to give.
-    Asked,
-    Given,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    verified: Verified,
-    chain: Vec<CertificateDer<'static>>,
-    client_certificate: ClientCertificate,
-}
-
-/// What all sessions trust.
-#[derive(Debug)]
-struct Trust {
-    extra: Vec<CertificateDer<'static>>,
-    insecure: bool,
-    verifier: OnceLock<Result<Verifier, TlsError>>,
-}
-
-impl Trust {
-    fn verifier(&self) -> Result<&Verifier, TlsError> {
-        let made = self.verifier.get_or_init(|| {
-            let roots = self.extra.iter().filter(|der| ParsedCertificate::try_from(*der).is_ok()).cloned();
-            Verifier::new_with_extra_roots(roots, provider())
-        });
-        made.as_ref().map_err(Clone::clone)
-    }
-
-    fn verify(
-        &self,
-        own: &CertificateDer<'_>,
-        rest: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<(), TlsError> {
-        let verdict = self.verifier().and_then(|verifier| verifier.verify_server_cert(own, rest, name, ocsp, now));
-        match verdict {
-            Ok(_) => Ok(()),
-            // A server's own certificate given as trusted: nobody needs to vouch for it, but name and dates count.
-            Err(_) if self.extra.iter().any(|known| known == own) => verify_pinned(own, name, now),
-            Err(why) => Err(why),
-        }
-    }
-}
-
-fn verify_pinned(own: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), TlsError> {
-    let Some(facts) = Certificate::parse(own) else { return Err(CertificateError::BadEncoding.into()) };
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    if facts.valid_until <= now {
-        return Err(CertificateError::Expired.into());
-    }
-    if facts.valid_from > now {
-        return Err(CertificateError::NotValidYet.into());
-    }
-    verify_server_name(&ParsedCertificate::try_from(own)?, name)
-}
-
-/// The verifier of one session: judges, and remembers what it saw.
-#[derive(Debug)]
-struct Judge {
-    trust: Arc<Trust>,
-    /// The server's name for sentences.
-    name: String,
-    /// The server's name as it was dialed, where the SNI is another. A certificate for either will do: the one is
-    /// what the client wants to talk to, the other what the user told mailtap to talk to.
-    dialed: Option<ServerName<'static>>,
-    seen: Arc<Mutex<Seen>>,
-}
-
-impl Judge {
-    fn remember(&self, verified: Verified) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).verified = verified;
-    }
-
-    /// A signature of the handshake that does not verify: the server does not have the key it shows.
-    fn signature(
-        &self,
-        verdict: Result<HandshakeSignatureValid, TlsError>,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let Err(why) = verdict else { return verdict };
-        let sentence = format!("{} did not prove that it has the key of its certificate ({why})", self.name);
-        if self.trust.insecure {
-            self.remember(Verified::Skipped(Some(sentence)));
-            return Ok(HandshakeSignatureValid::assertion());
-        }
-        self.remember(Verified::No(sentence));
-        Err(why)
-    }
-}
-
-impl ServerCertVerifier for Judge {
-    fn verify_server_cert(
-        &self,
-        own: &CertificateDer<'_>,
-        rest: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        let chain: Vec<_> = std::iter::once(own).chain(rest).map(|der| der.clone().into_owned()).collect();
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).chain = chain;
-        let verdict = match (self.trust.verify(own, rest, name, ocsp, now), &self.dialed) {
-            (Err(why), Some(dialed)) if is_wrong_name(&why) => {
-                self.trust.verify(own, rest, dialed, ocsp, now).map_err(|_| why)
-            }
-            (verdict, _) => verdict,
-        };
-        let words = |why: &TlsError| {
-            let chain = self.seen.lock().unwrap_or_else(PoisonError::into_inner).chain.clone();
-            match self.trust.verifier() {
-                Err(none) => format!("{}'s certificate cannot be verified: {none}", self.name),
-                Ok(_) => sentence(why, &self.name, &chain),
-            }
-        };
-        match verdict {
-            Ok(()) if self.trust.insecure => self.remember(Verified::Skipped(None)),
-            Ok(()) => self.remember(Verified::Yes),
-            Err(why) if self.trust.insecure => self.remember(Verified::Skipped(Some(words(&why)))),
-            Err(why) => {
-                self.remember(Verified::No(words(&why)));
-                return Err(why);
-            }
-        }
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.signature(verify_tls12_signature(message, cert, dss, &provider().signature_verification_algorithms))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.signature(verify_tls13_signature(message, cert, dss, &provider().signature_verification_algorithms))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Answers the server's request for a client certificate and remembers that there was one.
-struct Identity {
-    key: Option<Arc<CertifiedKey>>,
-    seen: Arc<Mutex<Seen>>,
-}
-
-impl ResolvesClientCert for Identity {
-    fn resolve(&self, _issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        let key = self.key.clone().filter(|key| key.key.choose_scheme(schemes).is_some());
-        let outcome = if key.is_some() { ClientCertificate::Given } else { ClientCertificate::Asked };
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).client_certificate = outcome;
-        key
-    }
-
-    fn has_certs(&self) -> bool {
-        self.key.is_some()
-    }
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").field("seen", &self.seen).finish_non_exhaustive()
-    }
-}
-
-fn identity(cert: &std::path::Path, key: &std::path::Path) -> Result<Arc<CertifiedKey>, Error> {
+fn identity(cert: &Path, key: &Path) -> Result<Arc<CertifiedKey>, Error> {
     let mend = "give a matching pair with --upstream-cert and --upstream-key";
     let chain = pair::certificates(cert).map_err(|why| Error::new(format!("{why}: {mend}")))?;
     if chain.is_empty() {
@@ -392,9 +203,4 @@ fn parse_name(text: &str) -> Option<ServerName<'static>> {
 fn means_mailtap(sni: &str) -> bool {
     let sni = sni.trim_end_matches('.').to_ascii_lowercase();
     sni == "localhost" || sni.ends_with(".localhost")
-}
-
-fn is_wrong_name(why: &TlsError) -> bool {
-    use CertificateError::{NotValidForName, NotValidForNameContext};
-    matches!(why, TlsError::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
 }

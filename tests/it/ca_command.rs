@@ -1,0 +1,89 @@
+//! `mailtap ca` as a person or a script runs it.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::mailtap::run;
+use crate::support::process::Ran;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn shown(dir: &Path) -> serde_json::Value {
+    serde_json::from_str(&run(dir, &["ca", "show", "--json"]).expect_ok().text()).expect("one line of JSON")
+}
+
+/// One line on standard error, nothing on standard output, and this exit status.
+#[track_caller]
+fn complaint(ran: &Ran, status: i32) -> String {
+    assert_eq!((ran.code, ran.text().as_str(), ran.errors().lines().count()), (Some(status), "", 1), "{ran}");
+    ran.errors()
+}
+
+#[test]
+fn path_makes_it_and_all_commands_speak_of_the_same() {
+    let dir = folder();
+    let path = run(dir.path(), &["ca", "path"]).expect_ok().text();
+    assert_eq!(Path::new(path.trim()), dir.path().join("certs/ca.pem"));
+    let pem = fs::read_to_string(path.trim()).expect("it was made");
+    assert_eq!(run(dir.path(), &["ca", "export"]).expect_ok().text(), pem);
+    let shown = shown(dir.path());
+    assert_eq!((&shown["kind"], &shown["path"]), (&"ca".into(), &path.trim().into()));
+    let hex = shown["sha256"].as_str().expect("a fingerprint").to_uppercase();
+    let text = run(dir.path(), &["ca", "trust"]).expect_ok().text();
+    assert!(text.replace(':', "").contains(&hex) && text.contains(path.trim()), "{text}");
+    let debian = run(dir.path(), &["ca", "trust", "debian"]).expect_ok().text();
+    assert!(debian.contains("update-ca-certificates") && !debian.contains("keytool"), "{debian}");
+}
+
+#[test]
+fn export_writes_files_and_never_the_key() {
+    let dir = folder();
+    for format in ["pem", "der", "p12", "mobileconfig"] {
+        let file = dir.path().join(format);
+        let name = file.display().to_string();
+        assert_eq!(run(dir.path(), &["ca", "export", "--format", format, "-o", &name]).expect_ok().text(), "");
+        let bytes = fs::read(&file).expect("written");
+        assert!(bytes.len() > 300);
+        assert!(!bytes.windows(11).any(|window| window == b"PRIVATE KEY"), "{format}");
+    }
+}
+
+#[test]
+fn renew_makes_a_new_one_and_keeps_the_old() {
+    let dir = folder();
+    let old = shown(dir.path());
+    let said = run(dir.path(), &["ca", "renew"]).expect_ok().text();
+    assert_ne!(shown(dir.path())["sha256"], old["sha256"]);
+    let kept = said.lines().filter_map(|line| line.strip_prefix("kept")).map(str::trim).collect::<Vec<_>>();
+    assert_eq!(kept.len(), 2);
+    assert!(kept.iter().all(|path| Path::new(path).exists()), "{said}");
+}
+
+#[test]
+fn a_ca_of_ones_own_is_shown_in_its_place() {
+    let (dir, other) = (folder(), folder());
+    let own = shown(other.path());
+    let (cert, key) = (own["path"].as_str().expect("a path"), own["key_path"].as_str().expect("a path"));
+    let said = run(dir.path(), &["ca", "show", "--json", "--ca-cert", cert, "--ca-key", key]).expect_ok().text();
+    assert!(said.contains(own["sha256"].as_str().expect("a fingerprint")));
+    assert!(!dir.path().join("certs").exists(), "nothing is made");
+    let half = complaint(&run(dir.path(), &["ca", "show", "--ca-cert", cert]), 2);
+    assert!(half.contains("--ca-key"), "{half}");
+}
+
+#[test]
+fn mistakes_are_one_line_that_says_how_to_mend_them() {
+    let dir = folder();
+    let said = complaint(&run(dir.path(), &["ca", "trust", "abacus"]), 2);
+    assert!(said.contains("thunderbird, windows, macos"), "{said}");
+    let said = complaint(&run(dir.path(), &["ca", "export", "--format", "jks"]), 2);
+    assert!(said.contains("pem, der, p12 or mobileconfig"), "{said}");
+    let said = complaint(&run(dir.path(), &["ca", "trust", "--thunderbird", "/nonexistent"]), 1);
+    assert!(said.contains("not the folder of a Thunderbird profile"), "{said}");
+    fs::write(dir.path().join("certs/ca.pem"), "damaged").expect("writes");
+    let said = complaint(&run(dir.path(), &["ca", "path"]), 1);
+    assert!(said.contains("nothing was changed") && said.contains("mailtap ca renew"), "{said}");
+    assert_eq!(fs::read_to_string(dir.path().join("certs/ca.pem")).expect("reads"), "damaged");
+}
