@@ -5,16 +5,13 @@
 mod support;
 
 mod architecture;
+mod ca_command;
 mod laws;
 mod real_plain;
 mod real_servers;
 mod real_tshark;
 mod talks;
-#[cfg(feature = "proxy")]
 mod tls_authority;
-#[cfg(feature = "proxy")]
 mod tls_handshake;
-#[cfg(feature = "proxy")]
 mod tls_kit;
-#[cfg(feature = "proxy")]
 mod tls_programs;
