@@ -4,12 +4,15 @@
 
 mod ca;
 mod completions;
+mod demo;
 mod export;
 mod filter;
 mod globals;
 mod merge;
+mod practice;
 mod proxy;
 mod recording;
+mod serving;
 mod sessions;
 mod show;
 mod tail;
@@ -41,6 +44,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Proxy(proxy::Args),
+    Demo(demo::Args),
+    Practice(practice::Args),
     Ca(ca::Args),
     Tail(tail::Args),
     Sessions(sessions::Args),
@@ -67,7 +72,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let globals = Globals::new(cli.global)?;
     match cli.command {
-        Command::Proxy(args) => proxy::run(args, &globals),
+        Command::Proxy(args) => proxy::run(&args, &globals),
+        Command::Demo(args) => demo::run(args, &globals),
+        Command::Practice(args) => practice::run(&args, &globals),
         Command::Ca(args) => ca::run(&args, &globals),
         Command::Tail(args) => tail::run(&args, &globals),
         Command::Sessions(args) => sessions::run(&args, &globals),

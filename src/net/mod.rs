@@ -37,10 +37,10 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How a proxy runs.
 pub struct Options {
     pub routes: Vec<Route>,
+    /// Where a port is in use, take the next free one.
+    pub next_free: bool,
     /// Who may connect, besides this machine itself.
     pub allow_from: Vec<IpNet>,
-    /// How long running sessions may go on after the proxy was told to stop.
-    pub grace: Duration,
     /// How many sessions may run at a time; further clients wait to be accepted.
     pub sessions_max: usize,
     pub session: session::Config,
@@ -87,7 +87,7 @@ impl Proxy {
         let mut listeners = Vec::new();
         for mut route in std::mem::take(&mut options.routes) {
             let failed = |error| BindError { route: route.to_string(), address: route.listen, error };
-            let listener = TcpListener::bind(route.listen).await.map_err(failed)?;
+            let listener = bind(route.listen, options.next_free).await.map_err(failed)?;
             route.listen = listener.local_addr().map_err(failed)?;
             listeners.push((listener, Arc::new(route)));
         }
@@ -107,6 +107,7 @@ impl Proxy {
         self,
         store: Store,
         live: Option<SyncSender<Live>>,
+        grace: Duration,
         stop: impl Future<Output = ()>,
         force: impl Future<Output = ()>,
     ) -> std::io::Result<Served> {
@@ -140,7 +141,7 @@ impl Proxy {
         }
         tokio::select! {
             _ = all_gone.recv() => {}
-            () = tokio::time::sleep(self.options.grace) => {}
+            () = tokio::time::sleep(grace) => {}
             () = force => {}
         }
         let _ = stopper.send(true);
@@ -149,6 +150,20 @@ impl Proxy {
         let _ = tokio::task::spawn_blocking(move || shared.recorder.finish()).await;
         Ok(Served { refused })
     }
+}
+
+async fn bind(address: SocketAddr, next_free: bool) -> std::io::Result<TcpListener> {
+    /// How many ports above the wanted one are tried.
+    const NEXT_PORTS: u16 = 100;
+    let mut bound = TcpListener::bind(address).await;
+    for step in 1..=NEXT_PORTS {
+        let (Err(error), Some(port)) = (&bound, address.port().checked_add(step)) else { break };
+        if !next_free || error.kind() != std::io::ErrorKind::AddrInUse {
+            break;
+        }
+        bound = TcpListener::bind(SocketAddr::new(address.ip(), port)).await;
+    }
+    bound
 }
 
 async fn accept(

@@ -131,6 +131,22 @@ impl Upstream {
         Ok((connection, Watch { seen, sni }))
     }
 
+    /// A configuration for a client that is not the proxy's server leg, with the same trust: for one connection.
+    ///
+    /// # Errors
+    /// When the target has no usable name.
+    pub fn config(&self, target: &Target<'_>) -> Result<ClientConfig, Error> {
+        let name = target.server_name()?;
+        let mut config = self.base.clone();
+        config.dangerous().set_certificate_verifier(Arc::new(Judge {
+            trust: Arc::clone(&self.trust),
+            name: shown_name(target, &name),
+            dialed: None,
+            seen: Seen::default(),
+        }));
+        Ok(config)
+    }
+
     /// Reads the system's roots now rather than in the first session, which saves that one some milliseconds.
     pub fn warm(&self) {
         let _ = self.trust.verifier();

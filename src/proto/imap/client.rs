@@ -270,15 +270,8 @@ impl Talk {
         if literal.is_none() && part == Part::Whole {
             return;
         }
-        let mut command = Box::new(Unfinished {
-            of,
-            verb,
-            login,
-            tokens: Vec::new(),
-            remembered: 0,
-            said: args,
-            more: false,
-        });
+        let mut command =
+            Box::new(Unfinished { of, verb, login, tokens: Vec::new(), remembered: 0, said: args, more: false });
         match literal {
             Some(literal) => {
                 command.remember(tokens);
@@ -352,8 +345,7 @@ impl Talk {
     fn literal_announced(&mut self, command: Box<Unfinished>, literal: Literal) {
         let secret = command.login == Some(Login::Secret);
         let keeps = !secret && literal.bytes <= REMEMBERED_MAX && command.remembered < ARGUMENTS_MAX;
-        self.client.literal =
-            Some(Reading { of: command.of, literal, done: 0, secret, kept: keeps.then(Vec::new) });
+        self.client.literal = Some(Reading { of: command.of, literal, done: 0, secret, kept: keeps.then(Vec::new) });
         self.client.command = Some(command);
         self.client.waits = literal.waits;
         if !literal.waits {
@@ -507,8 +499,7 @@ impl Unfinished {
         if self.tokens.is_empty() {
             return Object::new();
         }
-        let args =
-            if self.more { args::message(&self.tokens) } else { args::build(&self.verb, &self.tokens, names) };
+        let args = if self.more { args::message(&self.tokens) } else { args::build(&self.verb, &self.tokens, names) };
         if args == self.said {
             return Object::new();
         }

@@ -110,13 +110,59 @@ fn is_known(verb: &str) -> bool {
     let verb = verb.strip_prefix("UID ").unwrap_or(verb);
     matches!(
         verb,
-        "CAPABILITY" | "NOOP" | "LOGOUT" | "SELECT" | "EXAMINE" | "CREATE" | "DELETE" | "RENAME" | "SUBSCRIBE"
-            | "UNSUBSCRIBE" | "LIST" | "LSUB" | "XLIST" | "NAMESPACE" | "STATUS" | "APPEND" | "REPLACE" | "CHECK"
-            | "CLOSE" | "UNSELECT" | "EXPUNGE" | "SEARCH" | "ESEARCH" | "FETCH" | "STORE" | "COPY" | "MOVE" | "SORT"
-            | "THREAD" | "ID" | "ENABLE" | "GETACL" | "SETACL" | "DELETEACL" | "MYRIGHTS" | "LISTRIGHTS" | "GETQUOTA"
-            | "SETQUOTA" | "GETQUOTAROOT" | "GETMETADATA" | "SETMETADATA" | "GETANNOTATION" | "SETANNOTATION"
-            | "NOTIFY" | "CONVERT" | "CONVERSIONS" | "LANGUAGE" | "COMPARATOR" | "GENURLAUTH" | "URLFETCH"
-            | "RESETKEY" | "CANCELUPDATE" | "GETJMAPACCESS"
+        "CAPABILITY"
+            | "NOOP"
+            | "LOGOUT"
+            | "SELECT"
+            | "EXAMINE"
+            | "CREATE"
+            | "DELETE"
+            | "RENAME"
+            | "SUBSCRIBE"
+            | "UNSUBSCRIBE"
+            | "LIST"
+            | "LSUB"
+            | "XLIST"
+            | "NAMESPACE"
+            | "STATUS"
+            | "APPEND"
+            | "REPLACE"
+            | "CHECK"
+            | "CLOSE"
+            | "UNSELECT"
+            | "EXPUNGE"
+            | "SEARCH"
+            | "ESEARCH"
+            | "FETCH"
+            | "STORE"
+            | "COPY"
+            | "MOVE"
+            | "SORT"
+            | "THREAD"
+            | "ID"
+            | "ENABLE"
+            | "GETACL"
+            | "SETACL"
+            | "DELETEACL"
+            | "MYRIGHTS"
+            | "LISTRIGHTS"
+            | "GETQUOTA"
+            | "SETQUOTA"
+            | "GETQUOTAROOT"
+            | "GETMETADATA"
+            | "SETMETADATA"
+            | "GETANNOTATION"
+            | "SETANNOTATION"
+            | "NOTIFY"
+            | "CONVERT"
+            | "CONVERSIONS"
+            | "LANGUAGE"
+            | "COMPARATOR"
+            | "GENURLAUTH"
+            | "URLFETCH"
+            | "RESETKEY"
+            | "CANCELUPDATE"
+            | "GETJMAPACCESS"
     )
 }
 
@@ -134,7 +180,12 @@ pub(super) enum Login {
 impl Login {
     /// Reads the next stretch of the arguments: `text` without line end and without the announcement of a literal,
     /// from `at` on. Gives the user and the range that is secret. `literal` says whether one follows.
-    pub fn read<'l>(&mut self, text: &'l [u8], at: usize, literal: bool) -> (Option<Cow<'l, [u8]>>, Option<Range<usize>>) {
+    pub fn read<'l>(
+        &mut self,
+        text: &'l [u8],
+        at: usize,
+        literal: bool,
+    ) -> (Option<Cow<'l, [u8]>>, Option<Range<usize>>) {
         let mut user = None;
         let mut at = skip_space(text, at);
         if *self == Login::User {

@@ -11,11 +11,21 @@ use crate::event::Object;
 /// One response line.
 #[derive(Debug)]
 pub(super) enum Line<'l> {
-    GoAhead { text: &'l [u8] },
+    GoAhead {
+        text: &'l [u8],
+    },
     /// A status response: untagged where there is no tag.
-    Status { tag: Option<&'l [u8]>, status: &'static str, rest_at: usize },
+    Status {
+        tag: Option<&'l [u8]>,
+        status: &'static str,
+        rest_at: usize,
+    },
     /// Untagged data.
-    Data { number: Option<u64>, name: String, rest_at: usize },
+    Data {
+        number: Option<u64>,
+        name: String,
+        rest_at: usize,
+    },
 }
 
 impl<'l> Line<'l> {

@@ -153,7 +153,9 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_literal() {
-        for line in ["a X {}\r\n", "a X {+}\r\n", "a X {5} \r\n", "a X {5-}\r\n", "a X {99999999999999999999999}\r\n", "{5}x\n"] {
+        for line in
+            ["a X {}\r\n", "a X {+}\r\n", "a X {5} \r\n", "a X {5-}\r\n", "a X {99999999999999999999999}\r\n", "{5}x\n"]
+        {
             assert_eq!(found(line), None, "{line:?}");
         }
     }

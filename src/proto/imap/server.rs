@@ -211,13 +211,8 @@ impl Talk {
         if name == "ENABLED" && (has_word(rest, b"UTF8=ACCEPT") || has_word(rest, b"IMAP4REV2")) {
             self.names = Names::Utf8;
         }
-        let body = Body::Reply(Reply {
-            status: "*".to_owned(),
-            data: Some(name.clone()),
-            number,
-            values,
-            ..Reply::default()
-        });
+        let body =
+            Body::Reply(Reply { status: "*".to_owned(), data: Some(name.clone()), number, values, ..Reply::default() });
         let of = out.piece(Piece::new(Side::Server, line, body));
         self.server.of = of;
         if name == "CAPABILITY" {
@@ -247,12 +242,8 @@ impl Talk {
             response.remember(tokens);
             data::read(&response.name, &response.tokens, self.names)
         };
-        let body = Body::Reply(Reply {
-            status: "*".to_owned(),
-            values,
-            continues: Some(response.of),
-            ..Reply::default()
-        });
+        let body =
+            Body::Reply(Reply { status: "*".to_owned(), values, continues: Some(response.of), ..Reply::default() });
         out.piece(Piece::new(Side::Server, line, body));
         self.server.of = response.of;
         self.line_ends(response, literal, line, part);

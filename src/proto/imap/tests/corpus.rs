@@ -78,7 +78,8 @@ fn thunderbird_compresses() {
         let out = understood(name);
         assert_eq!(out.compress, ["DEFLATE"], "{name}");
     }
-    let all = ["compress/01-imap", "compress/02-imap", "compress/04-imap"].map(|name| summary(&understood(name)).join("\n"));
+    let all =
+        ["compress/01-imap", "compress/02-imap", "compress/04-imap"].map(|name| summary(&understood(name)).join("\n"));
     assert!(all[1].contains("continues=") && all[1].contains("UID FETCH"), "{}", all[1]);
     assert!(all[0].contains("APPEND {\"mailbox\":\"Sent\",\"flags\":[\"\\\\Seen\"],\"bytes\":434}"), "{}", all[0]);
 }

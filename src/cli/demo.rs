@@ -1,0 +1,161 @@
+//! `mailtap demo`: the practice server, the proxy before it, and a client that sends and fetches a mail through it.
+//! Takes arguments, runs until it is told to end.
+//! Does not know how any of the three works.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::practice::{self, Mailboxes, first_account};
+use super::serving::{self, RecordingArgs, Shown, Signals};
+use super::{Failure, Globals};
+use crate::net::{Options, Passthrough, Proxy, Secure};
+use crate::practice::script::{self, Script, Security, Tls};
+use crate::practice::{Addresses, Ports};
+use crate::route::Route;
+use crate::session;
+use crate::store::Store;
+use crate::tls::authority::Authority;
+use crate::tls::server::Server;
+use crate::tls::upstream::{self, Target, Upstream};
+
+/// See mail happen: a practice server, the proxy before it and a client that sends and fetches a mail
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(flatten)]
+    shown: Shown,
+    /// Do not explain the lines (on a terminal they are explained)
+    #[arg(long, conflicts_with = "explain")]
+    no_explain: bool,
+    /// Leave the client out: only listen, for a mail program of yours
+    #[arg(long)]
+    no_client: bool,
+    #[command(flatten)]
+    mailboxes: Mailboxes,
+    #[command(flatten)]
+    recording: RecordingArgs,
+    /// Take free ports instead of 1025, 1587, 1465, 1110, 1995, 1143 and 1993
+    #[arg(long)]
+    free_ports: bool,
+}
+
+/// # Errors
+/// A port, a folder or an account that cannot be used.
+pub fn run(mut args: Args, globals: &Globals) -> Result<(), Failure> {
+    args.shown.explain |= !args.no_explain && !args.shown.json && !args.shown.quiet && serving::is_terminal();
+    let authority = Authority::open(&globals.dir.join("certs")).map_err(Failure::usage)?;
+    let store = Store::open(&globals.dir).map_err(Failure::usage)?;
+    serving::runtime()?.block_on(serve(&args, authority, store, globals))
+}
+
+async fn serve(args: &Args, authority: Authority, store: Store, globals: &Globals) -> Result<(), Failure> {
+    let signals = Signals::catch()?;
+    let server = practice::start(args.mailboxes.config(&authority, Ports::default())?).await?;
+    let ca = authority.cert_path().to_path_buf();
+    let trusting = upstream::Options { ca_files: vec![ca.clone()], ..upstream::Options::default() };
+    let trusting = || Upstream::open(&trusting).map_err(Failure::work);
+    let options = Options {
+        routes: routes(&server.addresses, args.free_ports)?,
+        next_free: true,
+        allow_from: Vec::new(),
+        sessions_max: serving::sessions_by_descriptors(),
+        session: session::Config { keep_secrets: args.recording.keep_secrets, bodies: args.recording.bodies },
+        secure: Secure {
+            authority,
+            server: Server::new(None).map_err(Failure::work)?,
+            upstream: trusting()?,
+            passthrough: Passthrough::default(),
+        },
+    };
+    let wanted: Vec<u16> = options.routes.iter().map(|route| route.listen.port()).collect();
+    let proxy = Proxy::bind(options).await.map_err(|failure| serving::bind_failure(&failure))?;
+    let mut at = Addresses::default();
+    for (route, wanted) in proxy.routes().zip(wanted) {
+        if wanted != 0 && route.listen.port() != wanted {
+            eprintln!("mailtap: port {wanted} is in use; {} is at {}", route.client.scheme, route.listen.port());
+        }
+        serving::tell_listening(route.listen, &route.to_string(), args.shown.json)?;
+        if let Some(place) = place(&mut at, route.client.scheme) {
+            *place = Some(route.listen);
+        }
+    }
+    practice::tell_account(&first_account(), &at, &ca, args.shown.json)?;
+    let client = (!args.no_client).then(|| {
+        let upstream = trusting();
+        tokio::spawn(async move {
+            let told = match upstream {
+                Ok(upstream) => act(&at, &upstream).await.map_err(|error| error.to_string()),
+                Err(failure) => Err(failure.to_string()),
+            };
+            if let Err(error) = told {
+                eprintln!("mailtap: the client of the demo failed: {error}");
+            }
+        })
+    });
+    let ended = serving::run(proxy, store, &args.shown, args.recording.grace, globals, signals).await;
+    if let Some(client) = client {
+        client.abort();
+    }
+    server.stop().await;
+    ended
+}
+
+/// One mail in plaintext and one through STARTTLS, each fetched by IMAP and POP3.
+async fn act(at: &Addresses, upstream: &Upstream) -> std::io::Result<()> {
+    let missing = || std::io::Error::other("a service does not listen");
+    let target = Target { name: "localhost", sni: None, alpn: &[] };
+    let name = target.server_name().map_err(std::io::Error::other)?;
+    let config = upstream.config(&target).map_err(std::io::Error::other)?;
+    let tls = Security::StartTls(Tls { config: Arc::new(config), name });
+    for (security, subject, text) in [
+        (Security::None, "Hello in plaintext", "Whoever stands between can read this, and the password."),
+        (tls, "Hello through STARTTLS", "Only the two ends can read this - and mailtap, because its CA is trusted."),
+    ] {
+        let script = Script {
+            submission: at.submission.ok_or_else(missing)?,
+            imap: at.imap.ok_or_else(missing)?,
+            pop3: at.pop3,
+            security,
+            account: first_account(),
+            subject: subject.to_owned(),
+            text: text.to_owned(),
+        };
+        script::send_and_fetch(&script).await?;
+        // A breath between the two, so that a person sees where one ends.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    Ok(())
+}
+
+/// A route to each service of the practice server, at the usual ports.
+fn routes(at: &Addresses, free_ports: bool) -> Result<Vec<Route>, Failure> {
+    let usual = |service: &str| match service {
+        _ if free_ports => 0,
+        "smtp" => 1025,
+        "submission" => 1587,
+        "submissions" => 1465,
+        "pop3" => 1110,
+        "pop3s" => 1995,
+        "imap" => 1143,
+        _ => 1993,
+    };
+    practice::named(at)
+        .map(|(service, address)| {
+            Route::parse(&format!("{service}://127.0.0.1:{}={service}://{address}", usual(service)))
+                .map_err(Failure::work)
+        })
+        .collect()
+}
+
+fn place<'a>(at: &'a mut Addresses, scheme: &str) -> Option<&'a mut Option<SocketAddr>> {
+    Some(match scheme {
+        "smtp" => &mut at.smtp,
+        "submission" => &mut at.submission,
+        "smtps" | "submissions" => &mut at.submissions,
+        "pop3" => &mut at.pop3,
+        "pop3s" => &mut at.pop3s,
+        "imap" => &mut at.imap,
+        "imaps" => &mut at.imaps,
+        _ => return None,
+    })
+}

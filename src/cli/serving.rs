@@ -1,0 +1,223 @@
+//! What the commands that serve share: signals, the lines that say where they listen, and the printing of live events.
+//! Takes a proxy that is bound, runs it until it is told to end.
+//! Does not know which command it serves.
+
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Failure, Globals};
+use crate::event::Object;
+use crate::net::{BindError, LIVE_MAX, Live, Proxy};
+use crate::store::Store;
+use crate::view::words::Explainer;
+use crate::view::{self, Form};
+
+/// What is printed while sessions run.
+#[derive(clap::Args, Debug)]
+pub struct Shown {
+    /// Print event lines as JSON instead of text
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Print nothing of the sessions
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Say under each command and reply what it means
+    #[arg(long, conflicts_with_all = ["quiet", "json"])]
+    pub explain: bool,
+}
+
+/// What is recorded of sessions.
+#[derive(clap::Args, Debug)]
+pub struct RecordingArgs {
+    /// Record passwords, SASL responses and tokens as they are
+    #[arg(long)]
+    pub keep_secrets: bool,
+    /// How much of each message or literal to record: all, none, or a number of bytes
+    #[arg(long, value_name = "all|none|BYTES", default_value = "all", value_parser = bodies)]
+    pub bodies: u64,
+    /// How many seconds running sessions may go on after SIGINT or SIGTERM; a second signal ends them at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub grace: u64,
+}
+
+/// The signals that end the program: the first one kindly, the second at once.
+pub struct Signals {
+    first: (Signal, Signal),
+    second: (Signal, Signal),
+}
+
+impl Signals {
+    /// From here on the signals no longer end the process by themselves.
+    ///
+    /// # Errors
+    /// When the system does not let signals be caught.
+    pub fn catch() -> Result<Signals, Failure> {
+        let pair = || -> io::Result<(Signal, Signal)> {
+            Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+        };
+        let failed = |error: io::Error| Failure::work(format!("cannot catch signals: {error}"));
+        Ok(Signals { first: pair().map_err(failed)?, second: pair().map_err(failed)? })
+    }
+
+    pub async fn wait(&mut self) {
+        either(&mut self.first).await;
+    }
+}
+
+async fn either((interrupt, terminate): &mut (Signal, Signal)) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// A runtime for the whole program.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::work(format!("cannot start: {error}; look at the limits of this user")))
+}
+
+/// Serves until a signal, and says when it stops and whom it refused.
+///
+/// # Errors
+/// When it cannot run.
+pub async fn run(
+    proxy: Proxy,
+    store: Store,
+    shown: &Shown,
+    grace: u64,
+    globals: &Globals,
+    mut signals: Signals,
+) -> Result<(), Failure> {
+    let (live, printer) = if shown.quiet {
+        (None, None)
+    } else {
+        let (send, receive) = sync_channel(LIVE_MAX);
+        let (json, explain, style) = (shown.json, shown.explain, globals.style());
+        let form = if json { Form::Json } else { Form::Text(style) };
+        (Some(send), Some(std::thread::spawn(move || print_live(&receive, live(form, explain)))))
+    };
+    let stop = async {
+        either(&mut signals.first).await;
+        eprintln!("mailtap: stopping; running sessions may go on for {grace} s");
+    };
+    let force = async {
+        // The first signal is seen here as well.
+        either(&mut signals.second).await;
+        either(&mut signals.second).await;
+    };
+    let served = proxy.run(store, live, Duration::from_secs(grace), stop, force).await;
+    let served = served.map_err(|error| Failure::work(format!("cannot serve: {error}")))?;
+    if let Some(printer) = printer {
+        let _ = printer.join();
+    }
+    if served.refused > 0 {
+        eprintln!("mailtap: {} connections were refused: their addresses are not in --allow-from", served.refused);
+    }
+    Ok(())
+}
+
+fn live(form: Form, explain: bool) -> view::Live {
+    let view = view::Live::new(form);
+    if explain { view.annotated(|| Box::new(Explainer::default())) } else { view }
+}
+
+/// Prints what is recorded, as it is recorded.
+fn print_live(blocks: &Receiver<Live>, mut view: view::Live) {
+    let mut text = Vec::new();
+    for block in blocks {
+        for line in block.lines.split_inclusive(|&byte| byte == b'\n') {
+            view.line(&block.session, line, &mut text);
+        }
+        let mut out = io::stdout().lock();
+        // Whoever reads our output may have gone; mail flows on.
+        let _ = out.write_all(&text).and_then(|()| out.flush());
+        text.clear();
+    }
+}
+
+/// Says where a listener is, to people and, if wanted, to scripts.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn tell_listening(address: SocketAddr, route: &str, json: bool) -> Result<(), Failure> {
+    eprintln!("mailtap: listening on {address} ({route})");
+    if !json {
+        return Ok(());
+    }
+    let mut line = Object::new();
+    line.text("kind", "listening").text("address", &address.to_string()).text("route", route);
+    print_object(&line)
+}
+
+/// Prints a JSON object on a line of its own.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print_object(line: &Object) -> Result<(), Failure> {
+    let mut text = String::new();
+    line.write(&mut text);
+    text.push('\n');
+    print(&text)
+}
+
+/// # Errors
+/// Standard output cannot be written.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::output(&error))
+}
+
+#[must_use]
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+#[must_use]
+pub fn bind_failure(failure: &BindError) -> Failure {
+    let why = match failure.error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there; end it, or choose another port (0 takes a free one)".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 are for root; choose a higher one, e.g. 1143 in place of 143".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; 127.0.0.1 is always there".to_owned(),
+        _ => format!("{}; choose another address", failure.error),
+    };
+    Failure::usage(format!("cannot listen on {} for route {}: {why}", failure.address, failure.route))
+}
+
+fn bodies(text: &str) -> Result<u64, String> {
+    match text {
+        "all" => Ok(u64::MAX),
+        "none" => Ok(0),
+        number => number.parse().map_err(|_| "write all, none, or a number of bytes".to_owned()),
+    }
+}
+
+/// Descriptors that are not a session's: listeners, recordings that are open, the terminal.
+const DESCRIPTORS_KEPT: u64 = 400;
+
+/// Raises the limit of open files as far as it goes, and says how many sessions of two sockets fit below it.
+#[must_use]
+pub fn sessions_by_descriptors() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let files = files.unwrap_or(1 << 20);
+    usize::try_from(files.saturating_sub(DESCRIPTORS_KEPT) / 2).unwrap_or(usize::MAX).clamp(16, 1 << 20)
+}
