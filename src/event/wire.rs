@@ -24,6 +24,9 @@ pub fn wire_field(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends text as the inside of a JSON string.
 pub fn escape_into(out: &mut String, text: &str) {
+    if clean_prefix(text.as_bytes()) == text.len() {
+        return out.push_str(text);
+    }
     let mut bytes = std::mem::take(out).into_bytes();
     escape(&mut bytes, text.as_bytes());
     // Escaping only ever puts ASCII between the spans of valid text.

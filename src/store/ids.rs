@@ -46,7 +46,9 @@ impl<'a> Id<'a> {
                 .enumerate()
                 .all(|(place, byte)| if place == 8 { byte == b'T' } else { byte.is_ascii_digit() })
             && random.len() == RANDOM_LEN
-            && random.bytes().all(|byte| ALPHABET.contains(&byte));
+            && random.bytes().all(|byte| {
+                byte.is_ascii_digit() || (byte.is_ascii_lowercase() && !matches!(byte, b'i' | b'l' | b'o' | b'u'))
+            });
         right.then_some(Id(text))
     }
 

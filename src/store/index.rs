@@ -2,12 +2,9 @@
 //! Takes the events of a session, or a line, gives an [`Entry`]; and back.
 //! Does not know where the lines lie, nor which protocol they are about.
 
-use std::collections::HashMap;
-
-use serde_json::{Map, Value};
-
 use crate::event::{Body, Close, Event, Level, Object, Open, Origin, Seq, Side, Stamp};
 
+use super::flat::{self, Value};
 use super::ids::Id;
 
 /// How many different findings an entry lists; a session that has more is broken beyond counting.
@@ -248,54 +245,122 @@ pub(super) fn peek(line: &[u8]) -> Option<(&str, bool)> {
     (line.last() == Some(&b'}')).then_some((Id::parse(name)?.as_str(), closed))
 }
 
-/// The line that counts for each session: the closing one, else the last.
-pub(super) fn latest(bytes: &[u8]) -> HashMap<&str, &[u8]> {
-    let mut lines: HashMap<&str, &[u8]> = HashMap::with_capacity(bytes.len() / 512);
+/// The line that counts for each session: the closing one, else the last. In the order of their names.
+pub(super) fn latest(bytes: &[u8]) -> Latest<'_> {
+    let mut lines = Vec::with_capacity(bytes.len() / 256);
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', bytes) {
         let line = bytes.get(start..end).unwrap_or_default();
         start = end + 1;
-        let Some((session, closed)) = peek(line) else { continue };
-        let stands = lines.entry(session).or_insert(line);
-        if closed || !peek(stands).is_some_and(|(_, closed)| closed) {
-            *stands = line;
+        if let Some((session, closed)) = peek(line) {
+            lines.push((session, closed, line));
         }
     }
-    lines
+    // Mostly sorted already. Stable, so that of several lines about a session the last stays last.
+    lines.sort_by(|one, other| one.0.cmp(other.0));
+    lines.dedup_by(|later, stands| {
+        let same = later.0 == stands.0;
+        if same && (later.1 || !stands.1) {
+            *stands = *later;
+        }
+        same
+    });
+    Latest(lines)
+}
+
+/// Each session's line: its name, whether it is closed, the line.
+pub(super) struct Latest<'b>(Vec<(&'b str, bool, &'b [u8])>);
+
+impl<'b> Latest<'b> {
+    pub(super) fn line(&self, session: &str) -> Option<&'b [u8]> {
+        let place = self.0.binary_search_by(|(name, _, _)| (*name).cmp(session)).ok()?;
+        self.0.get(place).map(|(_, _, line)| *line)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
+        self.0.iter().map(|(name, _, line)| (*name, *line))
+    }
 }
 
 /// Reads a line of the index. Nothing where it is damaged: the recording itself is read then.
 pub(super) fn parse(line: &[u8]) -> Option<Entry> {
-    let map: Map<String, Value> = serde_json::from_slice(line).ok()?;
-    let text = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let maybe = |name: &str| map.get(name).and_then(Value::as_str).map(str::to_owned);
-    let number = |name: &str| map.get(name).and_then(Value::as_u64);
-    let texts = |name: &str| match map.get(name) {
-        Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    };
-    Some(Entry {
-        session: Id::parse(&text("session"))?.as_str().to_owned(),
-        protocol: text("protocol"),
-        client: text("client"),
-        upstream_name: text("upstream_name"),
-        user: maybe("user"),
-        opened: Stamp::parse(&text("opened"))?,
-        duration_us: number("duration_us"),
-        commands: number("commands").unwrap_or(0),
-        client_bytes: number("client_bytes").unwrap_or(0),
-        server_bytes: number("server_bytes").unwrap_or(0),
-        tls: texts("tls"),
-        status: match text("status").as_str() {
-            "closed" => Status::Closed,
-            "unfinished" => Status::Unfinished,
-            "running" => Status::Running,
-            _ => return None,
-        },
-        findings: texts("findings"),
-        failed: maybe("failed"),
-        writer: text("writer"),
-        login: None,
-        login_refused: None,
-    })
+    let mut entry = Entry::default();
+    let (mut status, mut opened) = (None, None);
+    flat::fields(line, &mut |name, value| match (name, value) {
+        ("session", Value::Text(text)) => entry.session = text.into_owned(),
+        ("protocol", Value::Text(text)) => entry.protocol = text.into_owned(),
+        ("client", Value::Text(text)) => entry.client = text.into_owned(),
+        ("upstream_name", Value::Text(text)) => entry.upstream_name = text.into_owned(),
+        ("user", Value::Text(text)) => entry.user = Some(text.into_owned()),
+        ("opened", Value::Text(text)) => opened = Stamp::parse(&text),
+        ("duration_us", Value::Number(number)) => entry.duration_us = Some(number),
+        ("commands", Value::Number(number)) => entry.commands = number,
+        ("client_bytes", Value::Number(number)) => entry.client_bytes = number,
+        ("server_bytes", Value::Number(number)) => entry.server_bytes = number,
+        ("tls", Value::Texts(texts)) => entry.tls = texts,
+        ("status", Value::Text(text)) => {
+            status =
+                [Status::Closed, Status::Running, Status::Unfinished].into_iter().find(|status| status.name() == text);
+        }
+        ("findings", Value::Texts(texts)) => entry.findings = texts,
+        ("failed", Value::Text(text)) => entry.failed = Some(text.into_owned()),
+        ("writer", Value::Text(text)) => entry.writer = text.into_owned(),
+        _ => {}
+    })?;
+    entry.opened = opened?;
+    entry.status = status?;
+    Id::parse(&entry.session)?;
+    Some(entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "20261123T033203200-0w3ge1r7";
+
+    fn entry() -> Entry {
+        let open = Open { session: ID.to_owned(), protocol: "raw \"x\"".to_owned(), ..Open::default() };
+        Entry::new(&open, Stamp(1_795_404_723_200_001))
+    }
+
+    #[test]
+    fn a_line_reads_back() {
+        let mut closed = entry();
+        closed.user = Some("jö\"e".to_owned());
+        closed.tls = vec!["client TLSv1.3".to_owned()];
+        closed.find("plaintext-password");
+        closed.find("plaintext-password");
+        closed.close(&Close { by: "proxy".into(), reason: "no server".into(), commands: 7, ..Close::default() });
+        assert_eq!(closed.findings.len(), 1);
+        let mut line = Vec::new();
+        write_closed(&closed, &mut line);
+        line.pop();
+        assert_eq!(peek(&line), Some((ID, true)));
+        assert_eq!(parse(&line), Some(closed));
+        let mut line = Vec::new();
+        write_opened(&entry(), "7-abc", &mut line);
+        line.pop();
+        assert_eq!(peek(&line), Some((ID, false)));
+        assert_eq!(parse(&line), Some(Entry { writer: "7-abc".to_owned(), ..entry() }));
+        assert_eq!(peek(&line[..line.len() - 1]), None);
+    }
+
+    #[test]
+    fn the_closing_line_counts_whatever_comes_after_it() {
+        let mut bytes = Vec::new();
+        write_opened(&entry(), "1-a", &mut bytes);
+        let closed_from = bytes.len();
+        let mut closed = entry();
+        closed.close(&Close::default());
+        write_closed(&closed, &mut bytes);
+        let closed_until = bytes.len() - 1;
+        let mut unfinished = entry();
+        unfinished.unfinished();
+        write_closed(&unfinished, &mut bytes);
+        bytes.extend_from_slice(b"{\"session\":\"torn");
+        let lines = latest(&bytes);
+        assert_eq!(lines.line(ID), bytes.get(closed_from..closed_until));
+        assert_eq!(lines.iter().count(), 1);
+    }
 }

@@ -55,11 +55,15 @@ impl Library {
         let mut alive = Alive { layout: &self.layout, known: HashMap::new() };
         let mut mended = Vec::new();
         let mut entries = Vec::new();
+        // Bytes of the index that are about recordings that there are.
+        let mut useful = 0;
         for name in names.iter().rev() {
             if entries.len() >= limit {
                 break;
             }
-            let known = lines.get(name.as_str()).and_then(|line| index::parse(line));
+            let line = lines.line(name);
+            useful += line.map_or(0, <[u8]>::len);
+            let known = line.and_then(index::parse);
             let entry = match known {
                 Some(entry) if entry.status != Status::Running || alive.check(&entry.writer) => entry,
                 known => {
@@ -74,13 +78,16 @@ impl Library {
                 entries.push(entry);
             }
         }
+        let seen_all = entries.len() < limit;
         entries.reverse();
         // What cannot be mended, in a folder of somebody else, is read again by the next listing.
         if !mended.is_empty() && Index::open(self.layout.index()).is_ok_and(|mut index| index.append(&mended).is_err())
         {
             tracing::debug!("the index cannot be mended");
         }
-        mend::compact(&self.layout, &bytes, &names);
+        if seen_all && mend::is_due(bytes.len(), useful) {
+            mend::compact(&self.layout, &lines, &names);
+        }
         Ok(entries)
     }
 
@@ -126,7 +133,7 @@ impl Library {
     #[must_use]
     pub fn entry(&self, session: &str) -> Option<Entry> {
         let bytes = read_if_there(&self.layout.index()).ok()?;
-        let known = index::latest(&bytes).get(session).and_then(|line| index::parse(line));
+        let known = index::latest(&bytes).line(session).and_then(|line| index::parse(line));
         match known {
             Some(entry) if entry.status != Status::Running => Some(entry),
             Some(entry) if is_alive(&self.layout, &entry.writer) => read_entry(&self.path(session)).or(Some(entry)),
@@ -146,18 +153,18 @@ impl Library {
         for day in self.days()? {
             names.append(&mut self.names_of(&day)?);
         }
-        names.sort_unstable();
         Ok(names)
     }
 
-    /// The days on which something was recorded.
+    /// The days on which something was recorded, in order.
     pub(super) fn days(&self) -> io::Result<Vec<String>> {
         let mut days = entries_of(&self.layout.sessions())?;
         days.retain(|day| is_day(day));
+        days.sort_unstable();
         Ok(days)
     }
 
-    /// The names of a day's recordings.
+    /// The names of a day's recordings, in order.
     pub(super) fn names_of(&self, day: &str) -> io::Result<Vec<String>> {
         let mut names = entries_of(&self.layout.day(day))?;
         names.retain_mut(|file| {
@@ -167,6 +174,7 @@ impl Library {
                 Id::parse(file).is_some_and(|id| id.day() == day)
             }
         });
+        names.sort_unstable();
         Ok(names)
     }
 

@@ -7,28 +7,26 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
-use super::index;
+use super::index::{self, Latest};
 use super::layout::Layout;
 use super::writer::Index;
 
 /// Bytes below which the index is left as it is, whatever stands in it.
 const SMALL: usize = 1024 * 1024;
 
-/// Where less than half of the index is of use, writes it anew. `bytes` is the index as it was read after `names`, the
-/// recordings that there are. Failing costs nothing but room.
-pub(super) fn compact(layout: &Layout, bytes: &[u8], names: &[String]) {
-    if bytes.len() < SMALL {
-        return;
-    }
+/// Whether less than half of the index is of use.
+pub(super) fn is_due(bytes: usize, useful: usize) -> bool {
+    bytes >= SMALL && useful < bytes / 2
+}
+
+/// Writes the index anew. `lines` are its lines as they were read after `names`, the recordings that there are. Failing
+/// costs nothing but room.
+pub(super) fn compact(layout: &Layout, lines: &Latest<'_>, names: &[String]) {
     let there: HashSet<&str> = names.iter().map(String::as_str).collect();
-    let lines = index::latest(bytes);
-    let useful: usize = lines.iter().filter(|(name, _)| there.contains(*name)).map(|(_, line)| line.len()).sum();
-    if useful >= bytes.len() / 2 {
-        return;
-    }
     // Only what was listed then and had no file is dropped: a session may have begun since.
     let newest = names.last().map(String::as_str).unwrap_or_default();
-    let gone: HashSet<&str> = lines.keys().copied().filter(|name| !there.contains(name) && *name <= newest).collect();
+    let gone: HashSet<&str> =
+        lines.iter().map(|(name, _)| name).filter(|name| !there.contains(name) && *name <= newest).collect();
     if let Err(error) = rewrite(layout, &gone) {
         tracing::debug!("the index cannot be rewritten: {error}");
     }
@@ -39,8 +37,7 @@ fn rewrite(layout: &Layout, gone: &HashSet<&str>) -> io::Result<()> {
     index.locked(|path| {
         let bytes = fs::read(path)?;
         let lines = index::latest(&bytes);
-        let mut kept: Vec<(&str, &[u8])> = lines.into_iter().filter(|(name, _)| !gone.contains(name)).collect();
-        kept.sort_unstable();
+        let kept = lines.iter().filter(|(name, _)| !gone.contains(name));
         let new = path.with_extension(format!("{}.new", std::process::id()));
         let written =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).and_then(|file| {

@@ -2,6 +2,7 @@
 //! Takes finished lines and index entries, gives lines, events and listings back.
 //! Knows neither sockets nor protocols.
 
+mod flat;
 mod follow;
 pub mod ids;
 pub mod index;
