@@ -8,6 +8,7 @@ pub mod imap;
 pub(crate) mod laws;
 pub mod pop3;
 pub mod sasl;
+pub mod sieve;
 pub mod smtp;
 mod words;
 
@@ -16,7 +17,7 @@ use std::ops::Range;
 use crate::event::{Body, Level, Note, Seq, Side};
 
 /// Every protocol that mailtap understands. A new one is a folder here and a line in this list.
-pub const ALL: &[&Spec] = &[&smtp::SMTP, &smtp::LMTP, &imap::SPEC, &pop3::SPEC];
+pub const ALL: &[&Spec] = &[&smtp::SMTP, &smtp::LMTP, &imap::SPEC, &pop3::SPEC, &sieve::SPEC];
 
 /// A conversation of two sides, as a machine. It never fails and never panics.
 pub trait Dialog: Send {
@@ -39,6 +40,12 @@ pub trait Dialog: Send {
     /// The other side did not answer in time, so bytes are no longer held back for it: read on as the side that
     /// speaks seems to mean it. Never called while an upgrade to TLS is pending.
     fn release(&mut self);
+
+    /// Whether the server greets again after an upgrade, unasked: when the proxy has upgraded the server leg itself, the
+    /// client is then to get that greeting, and not the one before it.
+    fn greets_again(&self) -> bool {
+        false
+    }
 
     /// True between a STARTTLS and its answer: what is held then may not be passed on whatever the time.
     fn upgrading(&self) -> bool;

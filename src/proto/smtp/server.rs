@@ -145,7 +145,7 @@ impl Smtp {
         let greeting = front.is_some_and(|front| front.kind.is_none());
         let hello = kind == Some(Kind::Hello) && head.is(b"250");
         let Parsed { code, mixed, enhanced, mut text } =
-            Parsed::read(wire, head, !hello && !(greeting && head.is(b"220")));
+            Parsed::read(wire, head, !(hello || greeting && head.is(b"220")));
         let status = code.text();
         let answers = front.filter(|_| !greeting).map(|front| front.of);
         let mut secret = None;
