@@ -452,12 +452,23 @@ pub(crate) fn scripts(
 }
 
 /// A recorded conversation of `tests/corpus`, turn by turn as its bytes arrived.
-pub(crate) fn recorded(name: &str) -> Script {
-    let path = |end: &str| format!("{}/tests/corpus/{name}.{end}", env!("CARGO_MANIFEST_DIR"));
-    let read = |end: &str| std::fs::read(path(end)).unwrap_or_else(|error| panic!("{}: {error}", path(end)));
-    let streams = [read("client.bin"), read("server.bin")];
+macro_rules! recorded {
+    ($name:literal) => {
+        $crate::proto::laws::turns(
+            [recorded!(@ $name, ".client.bin"), recorded!(@ $name, ".server.bin")],
+            recorded!(@ $name, ".times.jsonl"),
+        )
+    };
+    (@ $name:literal, $end:literal) => {
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/", $name, $end)).as_slice()
+    };
+}
+pub(crate) use recorded;
+
+/// Both sides' streams as a script, by the reads that the lines of JSON tell of.
+pub(crate) fn turns(streams: [&[u8]; 2], reads: &[u8]) -> Script {
     let mut script: Script = Vec::new();
-    for line in String::from_utf8_lossy(&read("times.jsonl")).lines() {
+    for line in String::from_utf8_lossy(reads).lines() {
         let read: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
         let side = if read["from"] == "client" { Side::Client } else { Side::Server };
         let number = |name: &str| usize::try_from(read[name].as_u64().expect("a number")).expect("a place");

@@ -1,7 +1,9 @@
 //! Commands, replies, listings and STLS.
+//! Takes what both sides say; fails where a command, a reply or the length of one is read wrongly.
+//! Leaves logins to the file beside it.
 
 use super::*;
-use crate::proto::{Trouble, frame::LINE_MAX};
+use crate::proto::{Trouble, frame::LINE_MAX, laws::recorded};
 
 #[test]
 fn rfc_1939_section_10_example_session() {
@@ -198,8 +200,12 @@ fn what_is_torn_is_kept() {
 
 #[test]
 fn thunderbird_with_dovecot() {
-    for number in ["01", "03", "04", "05"] {
-        let talk = laws::recorded(&format!("thunderbird/pop3-plain/{number}-pop3"));
+    for talk in [
+        recorded!("thunderbird/pop3-plain/01-pop3"),
+        recorded!("thunderbird/pop3-plain/03-pop3"),
+        recorded!("thunderbird/pop3-plain/04-pop3"),
+        recorded!("thunderbird/pop3-plain/05-pop3"),
+    ] {
         laws::keep(&SPEC, Setup::default(), &talk, &[1, 100, 5_000]);
         let tap = laws::play(&SPEC, Setup::default(), &talk, &Cuts::Whole);
         laws::assert_hidden(&tap, &["Ranch-Secret-4711"]);

@@ -1,4 +1,6 @@
 //! AUTHENTICATE: no secret is shown wherever the bytes are cut.
+//! Takes whole logins; fails where a password, its base64 or its part of the exchange stands in a piece.
+//! Does not test what a mechanism means; `sasl` does.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

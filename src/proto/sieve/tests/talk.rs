@@ -1,4 +1,6 @@
 //! Greeting, commands, scripts and STARTTLS.
+//! Takes what both sides say; fails where a command, a response or a script is read wrongly.
+//! Leaves logins to the file beside it.
 
 use super::*;
 use crate::proto::{Trouble, frame::LINE_MAX};

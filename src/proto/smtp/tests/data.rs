@@ -1,4 +1,6 @@
 //! DATA and BDAT: where a message begins and where it ends.
+//! Takes what both sides say; fails where content and commands are mixed up.
+//! Does not look into the message.
 
 use super::*;
 

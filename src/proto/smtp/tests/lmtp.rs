@@ -1,4 +1,6 @@
 //! LMTP: one answer for each accepted recipient.
+//! Takes what both sides say; fails where an answer is tied to the wrong command.
+//! Does not repeat what LMTP has in common with SMTP.
 
 use super::*;
 

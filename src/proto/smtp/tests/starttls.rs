@@ -1,4 +1,6 @@
 //! STARTTLS: what is held, what is behind it, and how its offer is taken out.
+//! Takes what both sides say; fails where something injected is read or an offer survives.
+//! Knows no TLS.
 
 use super::*;
 

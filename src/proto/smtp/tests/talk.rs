@@ -1,4 +1,6 @@
 //! Greeting, commands and replies.
+//! Takes what both sides say; fails where a command, a reply or the tie between them is read wrongly.
+//! Leaves messages, logins and STARTTLS to the files beside it.
 
 use super::*;
 use crate::proto::{OUTSTANDING_MAX, Trouble, frame::LINE_MAX};
