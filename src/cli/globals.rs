@@ -13,8 +13,9 @@ use tracing_subscriber::EnvFilter;
 use super::Failure;
 use crate::view::Style;
 
-/// What is traced unless `--log` says otherwise.
-const DEFAULT_LOG: &str = "warn";
+/// What is traced unless `--log` says otherwise. A server's certificate that is refused is an event with its reason; the
+/// verifier's own line would tell it twice, and worse.
+const DEFAULT_LOG: &str = "warn,rustls_platform_verifier=off";
 
 #[derive(Args, Debug)]
 pub struct GlobalArgs {

@@ -154,7 +154,7 @@ impl ServerCertVerifier for Judge {
         let words = |why: &TlsError| {
             let chain = self.seen.lock().chain.clone();
             match self.trust.verifier() {
-                Err(none) => format!("{}'s certificate cannot be verified: {none}", self.name),
+                Err(why) => without_roots(&self.name, &why),
                 Ok(_) => sentence(why, &self.name, &chain),
             }
         };
@@ -218,7 +218,36 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// There is nothing to verify with: a small container image, mostly.
+fn without_roots(name: &str, why: &TlsError) -> String {
+    format!(
+        "{name}'s certificate cannot be verified, because this machine has no usable root certificates ({why}): install \
+         them (most systems: the package ca-certificates)"
+    )
+}
+
 fn is_wrong_name(why: &TlsError) -> bool {
     use CertificateError::{NotValidForName, NotValidForNameContext};
     matches!(why, TlsError::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_roots_says_so_and_can_still_be_insecure() {
+        let own = rcgen::generate_simple_self_signed(["mail.example".to_string()]).expect("rcgen makes it").cert;
+        for insecure in [false, true] {
+            let verifier = OnceLock::from(Err(TlsError::General("none were found".into())));
+            let trust = Arc::new(Trust { extra: Vec::new(), insecure, verifier });
+            let judge = Judge { trust, name: "mail.example".into(), dialed: None, seen: Seen::default() };
+            let name = ServerName::try_from("mail.example").expect("a name");
+            let verdict = judge.verify_server_cert(own.der(), &[], &name, &[], UnixTime::now());
+            assert_eq!(verdict.is_ok(), insecure);
+            let verified = judge.seen.lock().verified.clone();
+            assert_eq!(matches!(verified, Verified::Skipped(_)), insecure);
+            assert!(verified.reason().expect("a reason").contains("no usable root certificates"), "{verified:?}");
+        }
+    }
 }
