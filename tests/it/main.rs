@@ -6,10 +6,16 @@ mod support;
 
 mod architecture;
 mod ca_command;
+#[cfg(feature = "proxy")]
+mod cli_sessions;
+#[cfg(feature = "proxy")]
+mod cli_show;
 mod laws;
 mod real_plain;
 mod real_servers;
 mod real_tshark;
+#[cfg(feature = "proxy")]
+mod recordings;
 mod talks;
 mod tls_authority;
 mod tls_handshake;
