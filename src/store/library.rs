@@ -133,7 +133,7 @@ impl Library {
     #[must_use]
     pub fn entry(&self, session: &str) -> Option<Entry> {
         let bytes = read_if_there(&self.layout.index()).ok()?;
-        let known = index::latest(&bytes).line(session).and_then(|line| index::parse(line));
+        let known = index::latest(&bytes).line(session).and_then(index::parse);
         match known {
             Some(entry) if entry.status != Status::Running => Some(entry),
             Some(entry) if is_alive(&self.layout, &entry.writer) => read_entry(&self.path(session)).or(Some(entry)),
