@@ -11,6 +11,18 @@ mod cli_sessions;
 #[cfg(feature = "proxy")]
 mod cli_show;
 mod laws;
+#[cfg(feature = "proxy")]
+mod practice_clients;
+#[cfg(feature = "proxy")]
+mod practice_imap;
+#[cfg(feature = "proxy")]
+mod practice_kit;
+#[cfg(feature = "proxy")]
+mod practice_pop3;
+#[cfg(feature = "proxy")]
+mod practice_random;
+#[cfg(feature = "proxy")]
+mod practice_smtp;
 mod real_plain;
 mod real_servers;
 mod real_tshark;

@@ -96,7 +96,7 @@ impl Session<'_> {
         literals: usize,
     ) -> Option<Answer> {
         if !is_message {
-            let total = outside as u64 + literal.size;
+            let total = literal.size.saturating_add(outside as u64);
             return (total > IMAP_COMMAND as u64).then(|| Answer::Bad("[TOOBIG] Literal too big.".to_owned()));
         }
         let Some(user) = &self.user else {
@@ -116,7 +116,7 @@ impl Session<'_> {
             return Some(refused(&Refusal::Limit("Too many messages in one APPEND")));
         }
         // All messages of one APPEND are held until the last has come.
-        let held = bytes.len() as u64 + literal.size;
+        let held = literal.size.saturating_add(bytes.len() as u64);
         if held > bounds.message * 2 {
             return Some(refused(&Refusal::TooBig));
         }

@@ -189,7 +189,7 @@ fn path<'a>(rest: &'a str, prefix: &str) -> Option<(String, &'a str)> {
         Some(route) => route.split_once(':')?.1,
         None => address,
     };
-    if address.chars().any(|c| c.is_control() || c == '<' || c == '>') || address.ends_with('@') {
+    if address.chars().any(char::is_control) || address.ends_with('@') {
         return None;
     }
     Some((unquoted(address), parameters))

@@ -43,7 +43,7 @@ impl Session<'_> {
         let refusal = match &self.transaction {
             None => Some("503 5.5.1 Error: need MAIL command"),
             Some(transaction) if transaction.recipients.is_empty() => Some("554 5.5.1 Error: no valid recipients"),
-            Some(transaction) if transaction.chunks.len() as u64 + size > limit => Some(TOO_BIG),
+            Some(transaction) if size.saturating_add(transaction.chunks.len() as u64) > limit => Some(TOO_BIG),
             Some(_) => None,
         };
         if let Some(refusal) = refusal {

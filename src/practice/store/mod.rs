@@ -7,6 +7,7 @@ mod keep;
 mod mailbox;
 mod maildir;
 mod names;
+mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -16,9 +17,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fmt, fs, io};
 
 pub use flags::{Flags, System};
-pub use mailbox::{Addition, Change, Facts, FlagChange, Mailbox};
+pub use mailbox::{Addition, Change, FlagChange, Mailbox};
 pub use names::SEPARATOR;
 pub use names::{from_modified_utf7, to_modified_utf7};
+pub use state::Facts;
 
 use keep::{Keep, Memory};
 use maildir::Maildir;
