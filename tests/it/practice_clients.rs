@@ -182,12 +182,12 @@ fn neomutt_reads_and_files_a_message() {
     let practice = Practice::start();
     practice.deliver("bob", "Subject: for mutt\r\nFrom: x@y.example\r\n\r\nhello");
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("imap://bob:{PASSWORD}@127.0.0.1:{}/", practice.at.imap.unwrap().port());
+    let url = format!("imap://bob@127.0.0.1:{}/", practice.at.imap.unwrap().port());
     let rc = folder.path().join("rc");
     std::fs::write(
         &rc,
         format!(
-            "set folder={url}\nset spoolfile={url}INBOX\nset ssl_starttls=no\nset ssl_force_tls=no\nset header_cache=\nset quit=yes\n\
+            "set imap_pass={PASSWORD}\nset folder={url}\nset spoolfile={url}INBOX\nset ssl_starttls=no\nset ssl_force_tls=no\nset header_cache=\nset quit=yes\n\
              set confirmappend=no\nset delete=yes\nset confirmcreate=no\nset wait_key=no\nset mbox_type=Maildir\n\
              push \"<save-message>=Archive<enter><sync-mailbox><quit>\"\n"
         ),

@@ -22,6 +22,8 @@ fn with_messages(count: usize) -> (Practice, Talk) {
         let tagged = talk.append("INBOX", "", &format!("Subject: number {n}\r\n\r\ntext {n}\r\n"));
         assert!(tagged.starts_with("OK [APPENDUID "), "{tagged}");
     }
+    // Twice, so that the messages are not recent any more.
+    talk.ok("SELECT INBOX");
     talk.ok("SELECT INBOX");
     (practice, talk)
 }
@@ -53,6 +55,8 @@ fn select_tells_what_the_mailbox_has() {
 fn fetch_gives_every_section() {
     let (_practice, mut talk) = with_messages(0);
     talk.append("INBOX", "(\\Flagged $Label) \"05-Feb-2026 12:00:00 +0200\" ", MESSAGE);
+    talk.ok("SELECT INBOX");
+    talk.ok("SELECT INBOX");
     let one = |talk: &mut Talk, what: &str| talk.ok(&format!("FETCH 1 {what}")).pop().unwrap();
     assert_eq!(one(&mut talk, "(UID FLAGS)"), "* 1 FETCH (UID 1 FLAGS (\\Flagged $Label))");
     assert_eq!(one(&mut talk, "INTERNALDATE"), "* 1 FETCH (INTERNALDATE \"05-Feb-2026 10:00:00 +0000\")");
@@ -65,7 +69,7 @@ fn fetch_gives_every_section() {
     assert_eq!(one(&mut talk, "BODY.PEEK[3.TEXT]<1.2>"), "* 1 FETCH (BODY[3.TEXT]<1> {2}\r\nex)");
     assert_eq!(
         one(&mut talk, "BODY.PEEK[HEADER.FIELDS (subject x)]"),
-        "* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT X)] {41}\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\n)"
+        "* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT X)] {40}\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\n)"
     );
     let structure = one(&mut talk, "BODYSTRUCTURE");
     assert_eq!(
@@ -260,7 +264,7 @@ fn literals_over_the_limit_keep_the_session_in_step() {
     assert!(talk.append("INBOX", "", &"x".repeat(900)).starts_with("NO [OVERQUOTA]"));
     talk.ok("SELECT INBOX");
     assert_eq!(talk.status("COPY 1 Sent"), "NO [OVERQUOTA]");
-    assert_eq!(talk.status("STATUS {10}\r\nx"), "BAD Error", "a command's own literal, too short a line after it");
+    assert_eq!(talk.status("STATUS {1+}\r\nx"), "BAD Error", "no items behind a name that is a literal");
     assert!(talk.ask("f LOGIN {70000}").starts_with("f BAD [TOOBIG]"));
     assert!(talk.ask(&"x".repeat(200_000)).starts_with("* BAD "));
     talk.ok("NOOP");
@@ -314,12 +318,12 @@ fn logins_of_every_kind() {
 #[test]
 fn conditional_store_and_changed_since() {
     let (_practice, mut talk) = with_messages(2);
-    let line = talk.ok("FETCH 1 (MODSEQ)").pop().unwrap();
+    let line = talk.ok("FETCH 2 (MODSEQ)").pop().unwrap();
     let modseq = line.split(['(', ')']).nth(2).unwrap().to_owned();
     assert!(talk.ok("STORE 1 +FLAGS (\\Seen)")[0].contains("MODSEQ ("));
     assert_eq!(talk.status(&format!("STORE 1 (UNCHANGEDSINCE {modseq}) +FLAGS (\\Draft)")), "OK [MODIFIED");
     let changed = talk.ok(&format!("FETCH 1:* (FLAGS) (CHANGEDSINCE {modseq})"));
-    assert_eq!(changed.len(), 1 + usize::from(changed.len() == 2), "{changed:?}");
+    assert_eq!(changed.len(), 1, "{changed:?}");
     assert!(changed[0].starts_with("* 1 FETCH (FLAGS (\\Seen) MODSEQ ("), "{changed:?}");
 }
 
@@ -374,7 +378,7 @@ fn a_maildir_is_shared_with_other_programs_and_kept() {
     std::fs::write(mail.join("tmp/5.other"), "Subject: three\n\nz\n").unwrap();
     std::fs::rename(mail.join("tmp/5.other"), mail.join("new/5.other")).unwrap();
     assert_eq!(talk.line(), "* 3 EXISTS");
-    assert_eq!(talk.line(), "* 2 RECENT");
+    assert_eq!(talk.line(), "* 3 RECENT");
     talk.send(b"DONE\r\n");
     assert!(talk.line().starts_with("i OK"));
     assert_eq!(talk.ok("FETCH 3 (UID RFC822.SIZE)"), ["* 3 FETCH (UID 3 RFC822.SIZE 21)"]);
@@ -385,9 +389,6 @@ fn a_maildir_is_shared_with_other_programs_and_kept() {
     assert!(talk.ok("SELECT INBOX").contains(&validity));
     assert_eq!(
         talk.ok("FETCH 1:* (UID FLAGS)"),
-        ["* 1 FETCH (UID 3 FLAGS ())", "* 2 FETCH (UID 1 FLAGS ())", "* 3 FETCH (UID 2 FLAGS (\\Seen $Label))"]
-            .map(str::to_owned)
-            .into_iter()
-            .collect::<Vec<_>>()
+        ["* 1 FETCH (UID 1 FLAGS ())", "* 2 FETCH (UID 2 FLAGS (\\Seen $Label))", "* 3 FETCH (UID 3 FLAGS ())"]
     );
 }
