@@ -2,11 +2,13 @@
 //! A [`Dialog`] is fed the bytes of both sides in the order in which they happened and gives pieces that tile them.
 //! Knows no clock, file, socket or JSON, and not what is done about a secret: it only says where one stands.
 
+pub mod auto;
 pub mod frame;
 pub mod imap;
 #[cfg(test)]
 pub(crate) mod laws;
 pub mod pop3;
+pub mod raw;
 pub mod sasl;
 pub mod sieve;
 pub mod smtp;
