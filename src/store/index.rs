@@ -2,6 +2,8 @@
 //! Takes the events of a session, or a line, gives an [`Entry`]; and back.
 //! Does not know where the lines lie, nor which protocol they are about.
 
+use std::cmp::Ordering;
+
 use crate::event::{Body, Close, Event, Level, Object, Open, Origin, Seq, Side, Stamp};
 
 use super::flat::{self, Value};
@@ -272,6 +274,11 @@ pub(super) fn latest(bytes: &[u8]) -> Latest<'_> {
 pub(super) struct Latest<'b>(Vec<(&'b str, bool, &'b [u8])>);
 
 impl<'b> Latest<'b> {
+    /// For looking up names in falling order: each step goes on from the one before.
+    pub(super) fn falling(&self) -> Falling<'_, 'b> {
+        Falling(&self.0)
+    }
+
     pub(super) fn line(&self, session: &str) -> Option<&'b [u8]> {
         let place = self.0.binary_search_by(|(name, _, _)| (*name).cmp(session)).ok()?;
         self.0.get(place).map(|(_, _, line)| *line)
@@ -279,6 +286,23 @@ impl<'b> Latest<'b> {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
         self.0.iter().map(|(name, _, line)| (*name, *line))
+    }
+}
+
+/// Lines not yet passed.
+pub(super) struct Falling<'a, 'b>(&'a [(&'b str, bool, &'b [u8])]);
+
+impl<'b> Falling<'_, 'b> {
+    /// The line of a session whose name is below all that were asked for before.
+    pub(super) fn line(&mut self, session: &str) -> Option<&'b [u8]> {
+        while let Some(((name, _, line), below)) = self.0.split_last() {
+            match (*name).cmp(session) {
+                Ordering::Less => return None,
+                Ordering::Equal => return Some(line),
+                Ordering::Greater => self.0 = below,
+            }
+        }
+        None
     }
 }
 

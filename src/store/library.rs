@@ -5,10 +5,12 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use super::ids::{Id, short};
-use super::index::{self, Entry, Status};
+use super::index::{self, Entry, Falling, Latest, Status};
 use super::layout::{Layout, is_day};
 use super::reader::Reader;
 use super::writer::{Index, any_alive, is_alive};
@@ -16,6 +18,12 @@ use super::{Error, mend};
 
 /// Names that an ambiguous word's complaint lists.
 const CANDIDATES_SHOWN: usize = 4;
+
+/// Recordings from which on their index lines are read by several threads; below, starting these costs more.
+const PARALLEL_FROM: usize = 5_000;
+
+/// Threads that read index lines; more wait for memory.
+const PARSERS_MAX: usize = 4;
 
 /// The recordings below a folder, read only.
 #[derive(Clone, Debug)]
@@ -55,15 +63,15 @@ impl Library {
         let mut alive = Alive { layout: &self.layout, known: HashMap::new() };
         let mut mended = Vec::new();
         let mut entries = Vec::new();
+        let mut parsed = Parsed::new(&lines, &names, limit);
         // Bytes of the index that are about recordings that there are.
         let mut useful = 0;
         for name in names.iter().rev() {
             if entries.len() >= limit {
                 break;
             }
-            let line = lines.line(name);
-            useful += line.map_or(0, <[u8]>::len);
-            let known = line.and_then(index::parse);
+            let (size, known) = parsed.next(name);
+            useful += size;
             let entry = match known {
                 Some(entry) if entry.status != Status::Running || alive.check(&entry.writer) => entry,
                 known => {
@@ -242,6 +250,44 @@ fn read_if_there(path: &Path) -> io::Result<Vec<u8>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         other => other,
     }
+}
+
+/// Index entries of recordings, newest first: all of them read at once by several threads, or one by one where only a
+/// few are wanted.
+struct Parsed<'l, 'b> {
+    falling: Falling<'l, 'b>,
+    /// From oldest to newest; None where they are read one by one.
+    ready: Option<Vec<(usize, Option<Entry>)>>,
+}
+
+impl<'l, 'b> Parsed<'l, 'b> {
+    fn new(lines: &'l Latest<'b>, names: &[String], limit: usize) -> Parsed<'l, 'b> {
+        let many = limit >= names.len() && names.len() >= PARALLEL_FROM;
+        Parsed { falling: lines.falling(), ready: many.then(|| parse_all(lines, names)) }
+    }
+
+    /// The bytes of the recording's line and what it says. To be asked for each recording in turn.
+    fn next(&mut self, name: &str) -> (usize, Option<Entry>) {
+        match &mut self.ready {
+            Some(ready) => ready.pop().unwrap_or_default(),
+            None => parse_one(self.falling.line(name)),
+        }
+    }
+}
+
+fn parse_one(line: Option<&[u8]>) -> (usize, Option<Entry>) {
+    (line.map_or(0, <[u8]>::len), line.and_then(index::parse))
+}
+
+fn parse_all(lines: &Latest<'_>, names: &[String]) -> Vec<(usize, Option<Entry>)> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(PARSERS_MAX);
+    thread::scope(|scope| {
+        let size = names.len().div_ceil(threads).max(1);
+        let work = |part: &[String]| part.iter().map(|name| parse_one(lines.line(name))).collect::<Vec<_>>();
+        let parts: Vec<_> = names.chunks(size).map(|part| (part, scope.spawn(move || work(part)))).collect();
+        // Where a thread failed, its part is done here.
+        parts.into_iter().flat_map(|(part, thread)| thread.join().unwrap_or_else(|_| work(part))).collect()
+    })
 }
 
 /// Which writing processes live, each asked once.

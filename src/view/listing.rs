@@ -4,7 +4,7 @@
 
 use crate::event::Stamp;
 
-use super::paint::{Line, Role, Style};
+use super::paint::{self, Line, Role, Style};
 use super::text;
 
 /// What a listing says of one session.
@@ -68,14 +68,14 @@ fn columns(cells: [(Role, String); 9]) -> Line {
     let mut line = Line::new();
     let layout = WIDTHS.iter().zip(RIGHT).map(Some).chain([None]);
     for ((role, text), layout) in cells.into_iter().zip(layout) {
-        let cell = Line::new().add(role, &text);
+        let before = line.width();
         line = match layout {
             Some((&width, true)) => {
-                let gap = width.saturating_sub(cell.width());
-                line.append(Line::new().pad(gap)).append(cell).add(Role::Plain, "  ")
+                let gap = width.saturating_sub(paint::width(&text));
+                line.pad(before + gap).add(role, &text).add(Role::Plain, "  ")
             }
-            Some((&width, false)) => line.append(cell.pad(width)).add(Role::Plain, "  "),
-            None => line.append(cell),
+            Some((&width, false)) => line.add(role, &text).pad(before + width).add(Role::Plain, "  "),
+            None => line.add(role, &text),
         };
     }
     line

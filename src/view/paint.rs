@@ -12,6 +12,12 @@ use unicode_width::UnicodeWidthChar;
 #[must_use]
 pub fn harmless(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
+    if is_plain(bytes)
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        out.push_str(text);
+        return out;
+    }
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
             match character {
@@ -30,6 +36,11 @@ pub fn harmless(bytes: &[u8]) -> String {
     out
 }
 
+/// Whether these are printable ASCII: most of what is ever shown.
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 /// Characters beyond ASCII that steer rather than show: C1 controls, marks that turn or hide text, tags.
 fn is_harmful(character: char) -> bool {
     matches!(character,
@@ -45,7 +56,7 @@ fn is_harmful(character: char) -> bool {
 /// How many columns a text takes.
 #[must_use]
 pub fn width(text: &str) -> usize {
-    text.chars().map(columns).sum()
+    if is_plain(text.as_bytes()) { text.len() } else { text.chars().map(columns).sum() }
 }
 
 fn columns(character: char) -> usize {
@@ -94,6 +105,7 @@ impl Role {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
     spans: Vec<(Role, String)>,
+    width: usize,
 }
 
 impl Line {
@@ -116,12 +128,18 @@ impl Line {
 
     fn push(&mut self, role: Role, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.spans.push((role, harmless(bytes)));
+            self.push_harmless(role, harmless(bytes));
         }
+    }
+
+    fn push_harmless(&mut self, role: Role, text: String) {
+        self.width += width(&text);
+        self.spans.push((role, text));
     }
 
     #[must_use]
     pub fn append(mut self, other: Line) -> Line {
+        self.width += other.width;
         self.spans.extend(other.spans);
         self
     }
@@ -133,7 +151,7 @@ impl Line {
 
     #[must_use]
     pub fn width(&self) -> usize {
-        self.spans.iter().map(|(_, text)| width(text)).sum()
+        self.width
     }
 
     /// Fills up with spaces.
@@ -141,7 +159,7 @@ impl Line {
     pub fn pad(mut self, to: usize) -> Line {
         let missing = to.saturating_sub(self.width());
         if missing > 0 {
-            self.spans.push((Role::Plain, " ".repeat(missing)));
+            self.push_harmless(Role::Plain, " ".repeat(missing));
         }
         self
     }
@@ -158,13 +176,13 @@ impl Line {
             let fitting = fitting(&text, left);
             left -= width(text.get(..fitting).unwrap_or_default());
             let whole = fitting == text.len();
-            cut.spans.push((role, text.get(..fitting).unwrap_or_default().to_owned()));
+            cut.push_harmless(role, text.get(..fitting).unwrap_or_default().to_owned());
             if !whole {
                 break;
             }
         }
         if to > 0 {
-            cut.spans.push((Role::Aside, "…".to_owned()));
+            cut.push_harmless(Role::Aside, "…".to_owned());
         }
         cut
     }
@@ -187,12 +205,12 @@ impl Line {
                 let (now, later) = rest.split_at_checked(end).unwrap_or((rest, ""));
                 left -= width(now).min(left);
                 if !now.is_empty() {
-                    line.spans.push((role, now.to_owned()));
+                    line.push_harmless(role, now.to_owned());
                 }
                 rest = later;
                 if !rest.is_empty() {
                     lines.push(std::mem::take(&mut line));
-                    line.spans.push((Role::Plain, " ".repeat(indent)));
+                    line.push_harmless(Role::Plain, " ".repeat(indent));
                     left = to - indent;
                 }
             }
@@ -203,22 +221,26 @@ impl Line {
 
     /// Appends the text, coloured or not, and a line end.
     pub fn write(&self, color: bool, out: &mut String) {
-        let mut text = String::new();
-        for (role, span) in &self.spans {
+        // Spaces at the end serve nobody.
+        let last = self.spans.iter().rposition(|(_, span)| span.contains(|character| character != ' '));
+        for (index, (role, span)) in self.spans.iter().enumerate().take(last.map_or(0, |last| last + 1)) {
+            let span = if Some(index) == last { span.trim_end_matches(' ') } else { span };
             let ansi = role.ansi();
             if color && ansi != Ansi::new() {
-                let _ = write!(text, "{}{span}{}", ansi.render(), ansi.render_reset());
+                let _ = write!(out, "{}{span}{}", ansi.render(), ansi.render_reset());
             } else {
-                text.push_str(span);
+                out.push_str(span);
             }
         }
-        out.push_str(text.trim_end_matches(' '));
         out.push('\n');
     }
 }
 
 /// How many bytes of the text fit into so many columns.
 fn fitting(text: &str, mut columns_left: usize) -> usize {
+    if is_plain(text.as_bytes()) {
+        return text.len().min(columns_left);
+    }
     for (at, character) in text.char_indices() {
         let needed = columns(character);
         if needed > columns_left {
