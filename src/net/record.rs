@@ -8,7 +8,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::event::{self, Body, Event, Gap, Origin, Seq, Side};
 use crate::session::Log;
@@ -17,6 +17,9 @@ use crate::store::{Entry, Recording, Store};
 /// How many bytes of lines may wait for the disk, a session. One more input is taken when there are fewer, so that
 /// with the largest input (256 KiB, every byte escaped as six) a session holds at most 2 MiB.
 const WAITING_MAX: usize = 512 * 1024;
+
+/// From so many on they are written at once instead of being gathered.
+const URGENT: usize = 128 * 1024;
 
 /// How long lines are gathered before they are written. It is what a crash can cost, and `tail -f` may show an event
 /// 100 ms after its bytes.
@@ -42,9 +45,17 @@ pub struct Recorder {
 }
 
 struct Shared {
-    dirty: Mutex<Vec<Arc<Tape>>>,
+    dirty: Mutex<Dirty>,
     wake: Condvar,
     stop: AtomicBool,
+}
+
+/// Sessions with lines to be written.
+#[derive(Default)]
+struct Dirty {
+    tapes: Vec<Arc<Tape>>,
+    /// One of them has so many that it will soon have to wait.
+    urgent: bool,
 }
 
 /// One session's lines on their way to its file.
@@ -56,6 +67,7 @@ struct State {
     entry: Entry,
     lines: Vec<u8>,
     queued: bool,
+    urgent: bool,
     closed: bool,
     waker: Option<Waker>,
     file: File,
@@ -97,7 +109,7 @@ impl Recorder {
     #[must_use]
     pub fn track(&self, entry: Entry) -> Track {
         let state =
-            State { entry, lines: Vec::new(), queued: false, closed: false, waker: None, file: File::default() };
+            State { entry, lines: Vec::new(), queued: false, urgent: false, closed: false, waker: None, file: File::default() };
         Track { tape: Arc::new(Tape { state: Mutex::new(state) }), shared: Arc::clone(&self.shared) }
     }
 
@@ -137,12 +149,17 @@ impl Track {
     }
 
     fn queue(&self, state: &mut State) {
-        if std::mem::replace(&mut state.queued, true) {
+        let urgent = state.lines.len() >= URGENT && !std::mem::replace(&mut state.urgent, true);
+        let queued = std::mem::replace(&mut state.queued, true);
+        if queued && !urgent {
             return;
         }
         let mut dirty = lock(&self.shared.dirty);
-        dirty.push(Arc::clone(&self.tape));
-        if dirty.len() == 1 {
+        if !queued {
+            dirty.tapes.push(Arc::clone(&self.tape));
+        }
+        dirty.urgent |= urgent;
+        if urgent || dirty.tapes.len() == 1 {
             self.shared.wake.notify_one();
         }
     }
@@ -200,28 +217,30 @@ impl Writer {
     /// Waits for something to write, and a moment more for what comes with it.
     fn gather(&self, stopping: bool) -> Vec<Arc<Tape>> {
         let mut dirty = lock(&self.shared.dirty);
-        while dirty.is_empty() && !stopping && !self.shared.stop.load(Ordering::Acquire) {
+        while dirty.tapes.is_empty() && !stopping && !self.shared.stop.load(Ordering::Acquire) {
             if self.troubled.is_empty() {
                 dirty = self.shared.wake.wait(dirty).unwrap_or_else(PoisonError::into_inner);
-            } else {
-                let (guard, timeout) =
-                    self.shared.wake.wait_timeout(dirty, RETRY).unwrap_or_else(PoisonError::into_inner);
-                dirty = guard;
-                if timeout.timed_out() {
-                    break;
-                }
+                continue;
+            }
+            let waited = self.shared.wake.wait_timeout(dirty, RETRY).unwrap_or_else(PoisonError::into_inner);
+            dirty = waited.0;
+            if waited.1.timed_out() {
+                break;
             }
         }
-        drop(dirty);
-        if !stopping {
-            std::thread::sleep(GATHER);
+        let since = Instant::now();
+        while !stopping && !dirty.urgent {
+            let Some(left) = GATHER.checked_sub(since.elapsed()) else { break };
+            dirty = self.shared.wake.wait_timeout(dirty, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        std::mem::take(&mut *lock(&self.shared.dirty))
+        dirty.urgent = false;
+        std::mem::take(&mut dirty.tapes)
     }
 
     fn write(&mut self, tape: &Arc<Tape>, spare: &mut Vec<u8>) {
         let mut state = lock(&tape.state);
         state.queued = false;
+        state.urgent = false;
         spare.clear();
         std::mem::swap(&mut state.lines, spare);
         let closed = state.closed;

@@ -96,10 +96,10 @@ impl Core {
             (Cow::Borrowed(piece.wire), false)
         };
         let mut event = Event { seq: self.next, at: now, from: piece.from.into(), wire, redacted, body: piece.body };
-        if let Body::Content(content) = &mut event.body {
-            if !self.contents.take(piece.from, piece.wire, content, &mut event.wire) {
-                return self.next;
-            }
+        if let Body::Content(content) = &mut event.body
+            && !self.contents.take(piece.from, piece.wire, content, &mut event.wire)
+        {
+            return self.next;
         }
         self.log(event, log)
     }
