@@ -36,9 +36,14 @@ pub fn escape_into(out: &mut String, text: &str) {
 /// Appends UTF-8 as the inside of a JSON string: spans that need nothing are copied whole.
 pub(super) fn escape(out: &mut Vec<u8>, mut rest: &[u8]) {
     loop {
-        let clean = clean_prefix(rest);
-        let (span, after) = rest.split_at(clean);
+        let (span, after) = rest.split_at(clean_prefix(rest));
         out.extend_from_slice(span);
+        // Nearly every span of mail ends so.
+        if let Some(after) = after.strip_prefix(b"\r\n") {
+            out.extend_from_slice(b"\\r\\n");
+            rest = after;
+            continue;
+        }
         let Some((&byte, after)) = after.split_first() else { return };
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
@@ -56,9 +61,27 @@ pub(super) fn escape(out: &mut Vec<u8>, mut rest: &[u8]) {
     }
 }
 
-/// How many bytes from the start need no escape. Eight at a time: a byte below 0x20, a quote or a backslash sets its
-/// high bit in `hit`; false hits can only follow a true one, and the lowest set bit is looked at.
+/// How many bytes from the start need no escape. Blocks are tested whole, in a form that the compiler makes vector
+/// instructions of; the place within a block is found eight bytes at a time.
 fn clean_prefix(bytes: &[u8]) -> usize {
+    let (blocks, tail) = bytes.as_chunks::<32>();
+    let mut done = 0;
+    for block in blocks {
+        if block.iter().fold(false, |hit, &byte| hit | needs_escape(byte)) {
+            return done + clean_words(block);
+        }
+        done += block.len();
+    }
+    done + clean_words(tail)
+}
+
+fn needs_escape(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+/// Eight bytes at a time: a byte below 0x20, a quote or a backslash sets its high bit in `hit`; false hits can only
+/// follow a true one, and the lowest set bit is looked at.
+fn clean_words(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     let zero_in = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
@@ -73,7 +96,7 @@ fn clean_prefix(bytes: &[u8]) -> usize {
         }
         done += 8;
     }
-    done + tail.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\').unwrap_or(tail.len())
+    done + tail.iter().position(|&byte| needs_escape(byte)).unwrap_or(tail.len())
 }
 
 #[cfg(test)]

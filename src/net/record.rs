@@ -108,8 +108,15 @@ impl Recorder {
     /// A new session's track.
     #[must_use]
     pub fn track(&self, entry: Entry) -> Track {
-        let state =
-            State { entry, lines: Vec::new(), queued: false, urgent: false, closed: false, waker: None, file: File::default() };
+        let state = State {
+            entry,
+            lines: Vec::new(),
+            queued: false,
+            urgent: false,
+            closed: false,
+            waker: None,
+            file: File::default(),
+        };
         Track { tape: Arc::new(Tape { state: Mutex::new(state) }), shared: Arc::clone(&self.shared) }
     }
 
