@@ -25,6 +25,7 @@ mod practice_random;
 mod practice_smtp;
 mod real_plain;
 mod real_servers;
+mod real_tls;
 mod real_tshark;
 #[cfg(feature = "proxy")]
 mod recordings;

@@ -50,3 +50,13 @@ fn pop3_commands_and_replies_are_tsharks() {
     assert_eq!(commands, recording.verbs(), "commands: tshark (left), mailtap (right)");
     assert_eq!(column(&rows, 1), recording.statuses(), "indicators: tshark (left), mailtap (right)");
 }
+
+#[test]
+fn imap_commands_and_statuses_are_tsharks() {
+    let through = Through::start("imap", servers().dovecot.imap, &[]);
+    script("imap_job.py", &[], through.address(), &user("tshark"), "login");
+    let (recording, rows) = session(through, 143, &["imap.request.command", "imap.response.status"]);
+    let commands: Vec<String> = column(&rows, 0).iter().map(|verb| verb.to_uppercase()).collect();
+    assert_eq!(commands, recording.verbs(), "commands: tshark (left), mailtap (right)");
+    assert_eq!(column(&rows, 1), recording.statuses(), "statuses: tshark (left), mailtap (right)");
+}

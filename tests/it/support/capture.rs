@@ -12,6 +12,9 @@ const SEGMENT: usize = 32 * 1024;
 /// Raw IP packets, without a link layer.
 const LINKTYPE_RAW: u32 = 101;
 
+/// The client's address in every capture, as text.
+pub const CAPTURED_CLIENT: &str = "10.0.0.1";
+
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [10, 0, 0, 2];
 /// The first connection's client port; each further one has the next.

@@ -4,7 +4,7 @@
 
 use std::{ffi::OsStr, net::SocketAddr, path::Path, process::Command};
 
-use super::{dovecot::TOKEN_KEY, process::Ran, program, test_file};
+use super::{capture::CAPTURED_CLIENT, dovecot::TOKEN_KEY, process::Ran, program, test_file};
 
 /// curl, quiet, with its own limits and no configuration of the user's.
 #[track_caller]
@@ -64,21 +64,70 @@ pub fn fetchmail(folder: &Path, text: &str) -> Ran {
     Ran::new(&command)
 }
 
+/// `openssl s_client` that trusts `ca` alone and ends where the certificate is not right; `input` is what it says.
+#[track_caller]
+pub fn s_client(server: SocketAddr, ca: &Path, more: &[&str], input: &[u8]) -> Ran {
+    let mut command = Command::new(program("openssl", "openssl"));
+    command.args(["s_client", "-quiet", "-verify_quiet", "-verify_return_error", "-connect", &server.to_string()]);
+    command.arg("-CAfile").arg(ca).args(["-verify_ip", &server.ip().to_string()]).args(more);
+    Ran::with_input(&command, input)
+}
+
+/// `gnutls-cli` that trusts `ca` alone; `protocol` is what to upgrade (`smtp`, `imap`, `pop3`), None for TLS at once.
+#[track_caller]
+pub fn gnutls_cli(server: SocketAddr, ca: &Path, protocol: Option<&str>, input: &[u8]) -> Ran {
+    let mut command = Command::new(program("gnutls-cli", "gnutls-bin"));
+    command.arg("--x509cafile").arg(ca).args(["--port", &server.port().to_string()]);
+    if let Some(protocol) = protocol {
+        command.arg(format!("--starttls-proto={protocol}"));
+    }
+    command.arg(server.ip().to_string());
+    Ran::with_endless_input(&command, input)
+}
+
+/// What tshark decrypts of the one connection in `file` with the key log `keys`: the client's bytes and the server's.
+#[track_caller]
+pub fn tshark_decrypt(file: &Path, keys: &str) -> (Vec<u8>, Vec<u8>) {
+    let ran = tshark_run(file, &["-q", "-o", &format!("tls.keylog_file:{keys}"), "-z", "follow,tls,raw,0"]);
+    let text = ran.text();
+    // "Node 0" is whichever side tshark met first; its lines stand at the margin.
+    let margin_is_client = text.contains(&format!("Node 0: {CAPTURED_CLIENT}:"));
+    let (mut client, mut server) = (Vec::new(), Vec::new());
+    // Hexadecimal lines, those of the other side behind a tab; everything else is a frame around them.
+    for line in text.lines().skip_while(|line| !line.starts_with("Node 1:")).skip(1) {
+        if line.starts_with('=') {
+            break;
+        }
+        let side = if line.starts_with('\t') != margin_is_client { &mut client } else { &mut server };
+        let digits = line.trim().as_bytes().chunks_exact(2);
+        side.extend(digits.map(|pair| u8::from_str_radix(&String::from_utf8_lossy(pair), 16).expect("hexadecimal")));
+    }
+    (client, server)
+}
+
+#[track_caller]
+fn tshark_run(file: &Path, args: &[&str]) -> Ran {
+    let mut command = Command::new(program("tshark", "tshark"));
+    command.arg("-n").arg("-r").arg(file).args(args);
+    // A profile of the user's could change what tshark understands.
+    let home = tempfile::tempdir().expect("a folder");
+    command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
+    Ran::new(&command).expect_ok()
+}
+
 /// tshark on a capture file: for each packet that has any of `fields`, these fields' values in order.
 #[track_caller]
 pub fn tshark(file: &Path, more: &[&str], fields: &[&str]) -> Vec<Vec<Vec<String>>> {
     /// Between several values of one field in a packet; no mail protocol has it on the wire.
     const BETWEEN: char = '\u{1f}';
-    let mut command = Command::new(program("tshark", "tshark"));
-    command.arg("-r").arg(file).args(["-n", "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"]);
-    command.args(["-E", &format!("aggregator={BETWEEN}")]).args(more);
+    let mut args = vec!["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"];
+    let aggregator = format!("aggregator={BETWEEN}");
+    args.extend(["-E", &aggregator]);
+    args.extend(more);
     for field in fields {
-        command.args(["-e", field]);
+        args.extend(["-e", field]);
     }
-    // A profile of the user's could change what tshark understands.
-    let home = tempfile::tempdir().expect("a folder");
-    command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
-    let ran = Ran::new(&command).expect_ok();
+    let ran = tshark_run(file, &args);
     let values = |cell: &str| cell.split(BETWEEN).filter(|value| !value.is_empty()).map(ToOwned::to_owned).collect();
     ran.text()
         .lines()

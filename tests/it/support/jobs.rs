@@ -2,7 +2,7 @@
 //! Takes a scheme, a server and a job; gives what was seen and the recordings, after comparing them with what passed.
 //! Does not know which client does the job.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use super::{
     clients::{fetchmail, python},
@@ -52,6 +52,23 @@ pub fn assert_same(direct: &str, through: &str) {
 pub fn script(name: &str, before: &[&str], address: SocketAddr, user: &str, how: &str) -> String {
     let (host, port) = (address.ip().to_string(), address.port().to_string());
     let args = before.iter().copied().chain([host.as_str(), &port, user, PASSWORD, how]);
+    python(name, args).expect_ok().text()
+}
+
+/// A script that talks TLS: by STARTTLS, or from the first byte when `implicit`. It trusts `ca` alone.
+#[track_caller]
+pub fn secure_script(
+    name: &str,
+    before: &[&str],
+    address: SocketAddr,
+    user: &str,
+    how: &str,
+    ca: &Path,
+    implicit: bool,
+) -> String {
+    let (host, port, ca) = (address.ip().to_string(), address.port().to_string(), ca.display().to_string());
+    let more = implicit.then_some("implicit");
+    let args = before.iter().copied().chain([host.as_str(), &port, user, PASSWORD, how, &ca]).chain(more);
     python(name, args).expect_ok().text()
 }
 

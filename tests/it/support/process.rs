@@ -28,6 +28,17 @@ impl Ran {
     /// A program that hangs is ended after [`CLIENT_SECONDS`] and then has the exit code 124.
     #[track_caller]
     pub fn with_input(command: &Command, input: &[u8]) -> Self {
+        Self::run(command, input, false)
+    }
+
+    /// The same, but the input does not end before the program does: some take its end as the order to hang up.
+    #[track_caller]
+    pub fn with_endless_input(command: &Command, input: &[u8]) -> Self {
+        Self::run(command, input, true)
+    }
+
+    #[track_caller]
+    fn run(command: &Command, input: &[u8], endless: bool) -> Self {
         let mut limited = Command::new(super::program("timeout", "coreutils"));
         limited.args(["-k", "5", CLIENT_SECONDS]).arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -47,10 +58,12 @@ impl Ran {
         // From a thread of its own: the program may write much before it has read everything.
         let writer = std::thread::spawn(move || {
             // A program that does not read its input to the end closes the pipe; that is its right.
-            let _ = stdin.write_all(&input);
+            let _ = stdin.write_all(&input).and_then(|()| stdin.flush());
+            endless.then_some(stdin)
         });
         let output = child.wait_with_output().unwrap_or_else(|error| panic!("{described}: {error}"));
-        writer.join().expect("the thread that writes the input");
+        // An endless input has been held open by this result until here.
+        drop(writer.join().expect("the thread that writes the input"));
         Self { command: described, code: output.status.code(), stdout: output.stdout, stderr: output.stderr }
     }
 

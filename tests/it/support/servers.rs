@@ -31,12 +31,13 @@ pub fn servers() -> &'static Servers {
     static SERVERS: OnceLock<Servers> = OnceLock::new();
     SERVERS.get_or_init(|| {
         let authority = Authority::new();
-        let chain = authority.issue(&server_names(), Key::Ecdsa);
+        // One of each kind, so that both are met.
+        let (chain, rsa) = (authority.issue(&server_names(), Key::Ecdsa), authority.issue(&server_names(), Key::Rsa));
         // Each of the two needs the other's address, so one is settled first.
         let smtp = free_address();
-        let dovecot = Dovecot::start(&dovecot::Options { relay: smtp, ..dovecot::Options::new(chain.clone()) });
+        let dovecot = Dovecot::start(&dovecot::Options { relay: smtp, ..dovecot::Options::new(chain) });
         let postfix = Postfix::start(&postfix::Options {
-            chain,
+            chain: rsa,
             auth_socket: dovecot.auth_socket.clone(),
             lmtp: dovecot.lmtp,
             smtp,

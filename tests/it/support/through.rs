@@ -2,7 +2,7 @@
 //! Takes a scheme and a server's address; gives an address for clients and the checks that every session must pass.
 //! Does not know the protocols.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
     dovecot::PASSWORD,
@@ -18,15 +18,64 @@ pub struct Through {
     keeps_secrets: bool,
 }
 
+/// What is left of sessions with TLS.
+pub struct Secured {
+    pub recordings: Vec<Recording>,
+    pub client_side: Vec<Capture>,
+    pub server_side: Vec<Capture>,
+    /// It has ended; its folder is still there.
+    pub mailtap: Mailtap,
+}
+
 impl Through {
     /// client → tap → mailtap → tap → `server`, with one route of `scheme` on both legs.
     #[track_caller]
     pub fn start(scheme: &str, server: SocketAddr, more: &[&str]) -> Self {
+        Self::unequal(scheme, scheme, server, more)
+    }
+
+    /// The same with a scheme for each leg.
+    #[track_caller]
+    pub fn unequal(left: &str, right: &str, server: SocketAddr, more: &[&str]) -> Self {
         let server_leg = Tap::start(server);
-        let route = format!("{scheme}://127.0.0.1:0={scheme}://{}", server_leg.address);
+        let route = format!("{left}://127.0.0.1:0={right}://{}", server_leg.address);
         let mailtap = Mailtap::start(&[&route], more);
         let client_leg = Tap::start(mailtap.address(&route));
         Self { mailtap, client_leg, server_leg, keeps_secrets: more.contains(&"--keep-secrets") }
+    }
+
+    /// The certificate that clients of mailtap must trust.
+    pub fn ca(&self) -> PathBuf {
+        self.mailtap.dir.join("certs/ca.pem")
+    }
+
+    /// Waits until all of at least `count` sessions are over, where TLS hides the bytes of one leg or of both.
+    ///
+    /// On a leg that was never encrypted, what its own side sent is compared with the recording; what came from the
+    /// other side may have been edited. Secrets are searched for as always.
+    #[track_caller]
+    pub fn check_secure(mut self, count: usize) -> Secured {
+        let client_side = self.client_leg.finished(count);
+        let server_side = self.server_leg.finished(count);
+        let recordings = self.mailtap.recordings(count);
+        let status = self.mailtap.stop();
+        assert!(status.success(), "mailtap ended with {status} after SIGTERM; it said:\n{}", self.mailtap.errors());
+        if let ([recording], [client], [server]) = (&recordings[..], &client_side[..], &server_side[..]) {
+            let failed = recording.of_kind("tls").iter().any(|event| event["error"].is_string());
+            let encrypted = |side: &str| recording.of_kind("tls").iter().any(|event| event["from"] == side);
+            for (side, sent) in [("client", client.client()), ("server", server.server())] {
+                // After a failed handshake mailtap ends the session, and what was still under way is not read.
+                let read = recording.one("close")[format!("{side}_bytes")].as_u64().expect("a count") as usize;
+                let sent = if failed { sent[..read.min(sent.len())].to_vec() } else { sent };
+                if !encrypted(side) {
+                    recording.compare(side, &sent).unwrap_or_else(|text| panic!("{text}\n{}", recording.dump()));
+                }
+            }
+        }
+        if !self.keeps_secrets {
+            self.search_for_secrets();
+        }
+        Secured { recordings, client_side, server_side, mailtap: self.mailtap }
     }
 
     /// Where a client should connect.
