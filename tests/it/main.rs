@@ -23,6 +23,7 @@ mod practice_pop3;
 mod practice_random;
 #[cfg(feature = "proxy")]
 mod practice_smtp;
+mod real_imap;
 mod real_plain;
 mod real_servers;
 mod real_tls;

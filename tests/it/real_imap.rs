@@ -80,7 +80,7 @@ fn mbsync_carries_mail_both_ways() {
             let folder = tempfile::tempdir().expect("a folder");
             mbsync_job(folder.path(), address, user, mechanism)
         });
-        verbs_contain(&recordings, &["LIST", "SELECT", "UID FETCH", "UID STORE", "LOGOUT"]);
+        verbs_contain(&recordings, &["LIST", "SELECT", "UID FETCH", "APPEND", "COMPRESS", "LOGOUT"]);
         users_are(&recordings, "behind");
     }
 }

@@ -105,10 +105,17 @@ fn submission_job(address: SocketAddr, user: &str, tls: Option<(&std::path::Path
 }
 
 /// What was seen without the words that offer an upgrade, in the spellings of the scripts.
+///
+/// Dovecot puts its capabilities into the answer to LOGIN when the connection was upgraded and not otherwise, so that
+/// goes too.
 fn without_upgrade(seen: &str) -> String {
-    ["'STLS': [], ", "\\nSTARTTLS", " STARTTLS", "'STARTTLS', "]
-        .iter()
-        .fold(seen.to_owned(), |text, word| text.replace(word, ""))
+    let words = ["'STLS': [], ", "\\nSTARTTLS", " STARTTLS", "'STARTTLS', "];
+    let text = words.iter().fold(seen.to_owned(), |text, word| text.replace(word, ""));
+    let after_login = |line: &str| match (line.starts_with("login "), line.split_once("[CAPABILITY ")) {
+        (true, Some((before, code))) => before.to_owned() + code.split_once("] ").map_or("", |(_, after)| after),
+        _ => line.to_owned(),
+    };
+    text.lines().map(|line| after_login(line) + "\n").collect()
 }
 
 /// The `tls` event of one leg says everything.

@@ -59,8 +59,13 @@ impl Recording {
         self.events.last().is_some_and(|event| event["kind"] == "close")
     }
 
+    /// The verbs of commands, in order; the later parts of a command with literals have none.
     pub fn verbs(&self) -> Vec<String> {
-        self.of_kind("command").iter().map(|event| event["verb"].as_str().unwrap_or_default().to_owned()).collect()
+        self.of_kind("command")
+            .iter()
+            .filter(|event| event["continues"].is_null())
+            .map(|event| event["verb"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// The status of every answer, in order: the greeting, replies, and go-aheads, which have theirs on the wire alone.

@@ -116,7 +116,14 @@ impl Through {
             .iter()
             .find(|capture| capture.outgoing.is_some_and(|address| address.to_string() == client))
             .unwrap_or_else(|| panic!("no connection from {client}, which the recording names"));
-        for (side, passed) in [("client", capture.client()), ("server", capture.server())] {
+        let compressed = !recording.of_kind("compress").is_empty();
+        // What comes before compression: the client's command, and the server's answer to it.
+        let sides = [
+            ("client", capture.client(), b"COMPRESS DEFLATE\r\n".as_slice()),
+            ("server", capture.server(), b"OK Begin compression"),
+        ];
+        for (side, passed, last_plain) in sides {
+            let passed = if compressed { inflated(&passed, last_plain) } else { passed };
             if let Err(difference) = recording.compare(side, &passed) {
                 panic!("{difference}\n{}", recording.dump());
             }
@@ -154,6 +161,22 @@ pub fn spellings(secret: &str) -> Vec<String> {
         all.push(encoded[skip..encoded.len() - 1].to_owned());
     }
     all
+}
+
+/// A stream that is compressed (raw deflate) after the line that holds `last_plain`, as it was before compression.
+#[track_caller]
+fn inflated(stream: &[u8], last_plain: &[u8]) -> Vec<u8> {
+    use std::io::Read;
+    let at = find(stream, last_plain).expect("the line before compression");
+    let end = at + find(&stream[at..], b"\r\n").expect("the end of that line") + 2;
+    let mut plain = stream[..end].to_vec();
+    let mut decoder = flate2::read::DeflateDecoder::new(&stream[end..]);
+    // The last block is flushed and not finished, so the end of the input is an error here; what came before counts.
+    let mut block = [0; 4096];
+    while let Ok(read @ 1..) = decoder.read(&mut block) {
+        plain.extend_from_slice(&block[..read]);
+    }
+    plain
 }
 
 /// Both sides' bytes of every connection, in an order that does not depend on which was quicker.
