@@ -159,3 +159,26 @@ fn an_empty_folder_lists_nothing_and_says_so() {
     assert!(printed.err.starts_with("mailtap: nothing is recorded in"), "{}", printed.err);
     assert_eq!(out(dir.path(), &["sessions", "--json"]), "");
 }
+
+#[test]
+fn an_index_mostly_about_deleted_recordings_is_written_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    four(dir.path());
+    let index = dir.path().join("sessions/index.jsonl");
+    let before = listed(dir.path(), &[]);
+    let line = fs::read_to_string(&index).unwrap().lines().find(|line| line.contains("\"closed\"")).unwrap().to_owned();
+    let id = before[0]["session"].as_str().unwrap();
+    let gone: String =
+        (0..6000).map(|number| line.replace(id, &format!("20250101T000000000-{number:08}")) + "\n").collect();
+    let kept = fs::read_to_string(&index).unwrap();
+    fs::write(&index, gone + &kept).unwrap();
+    // A process that has it open goes on writing into the new one.
+    let store = Store::open(dir.path()).unwrap();
+    let running = Session::open(&store, 90_000, 9, "imap", "127.0.0.1:1");
+    assert_eq!(listed(dir.path(), &["--until", "2026-11-24T03:32:04Z"]), before);
+    let size = fs::metadata(&index).unwrap().len();
+    assert!(size < 4000, "{size} bytes");
+    let last = running.close(&store, 5, "client", None);
+    assert_eq!(listed(dir.path(), &[]).len(), 5);
+    assert!(fs::read_to_string(&index).unwrap().lines().last().unwrap().contains(&last));
+}
