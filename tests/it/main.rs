@@ -26,6 +26,7 @@ mod practice_smtp;
 mod real_imap;
 mod real_plain;
 mod real_servers;
+mod real_thunderbird;
 mod real_tls;
 mod real_tshark;
 #[cfg(feature = "proxy")]

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Seconds after which a client that should be done is killed.
-const CLIENT_SECONDS: &str = "90";
+const CLIENT_SECONDS: u32 = 90;
 
 /// What a program said and how it ended.
 #[derive(Clone)]
@@ -28,19 +28,25 @@ impl Ran {
     /// A program that hangs is ended after [`CLIENT_SECONDS`] and then has the exit code 124.
     #[track_caller]
     pub fn with_input(command: &Command, input: &[u8]) -> Self {
-        Self::run(command, input, false)
+        Self::run(command, input, false, CLIENT_SECONDS)
+    }
+
+    /// The same with a limit of one's own.
+    #[track_caller]
+    pub fn with_limit(command: &Command, input: &[u8], seconds: u32) -> Self {
+        Self::run(command, input, false, seconds)
     }
 
     /// The same, but the input does not end before the program does: some take its end as the order to hang up.
     #[track_caller]
     pub fn with_endless_input(command: &Command, input: &[u8]) -> Self {
-        Self::run(command, input, true)
+        Self::run(command, input, true, CLIENT_SECONDS)
     }
 
     #[track_caller]
-    fn run(command: &Command, input: &[u8], endless: bool) -> Self {
+    fn run(command: &Command, input: &[u8], endless: bool, seconds: u32) -> Self {
         let mut limited = Command::new(super::program("timeout", "coreutils"));
-        limited.args(["-k", "5", CLIENT_SECONDS]).arg(command.get_program()).args(command.get_args());
+        limited.args(["-k", "5", &seconds.to_string()]).arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => limited.env(name, value),

@@ -1,0 +1,99 @@
+//! Real Thunderbird sends a message to itself through mailtap and fetches it: plain, STARTTLS and TLS from the first byte.
+//! Takes Thunderbird and Xvfb, which `tests/setup.sh --thunderbird` installs; run by `tests/thunderbird/run`.
+//! Does not run with the other tests, because Thunderbird is large and slow to start.
+
+use std::process::Command;
+
+use crate::support::{
+    dovecot::PASSWORD,
+    mailtap::{self, Mailtap},
+    process::Ran,
+    program,
+    recording::{Recording, files_with},
+    servers::{servers, user},
+    test_file,
+    through::spellings,
+};
+
+/// What Thunderbird's preferences call the three ways.
+const PLAIN: u8 = 0;
+const STARTTLS: u8 = 2;
+const IMPLICIT: u8 = 3;
+
+#[track_caller]
+fn to_itself(imap: &str, smtp: &str, tls: u8) {
+    program("thunderbird", "thunderbird");
+    program("Xvfb", "xvfb");
+    let servers = servers();
+    let (imap_server, smtp_server) = match tls {
+        IMPLICIT => (servers.dovecot.imaps, servers.postfix.submissions),
+        _ => (servers.dovecot.imap, servers.postfix.submission),
+    };
+    let routes = [
+        format!("{imap}://127.0.0.1:0={imap}://{imap_server}"),
+        format!("{smtp}://127.0.0.1:0={smtp}://{smtp_server}"),
+    ];
+    let root = servers.root.display().to_string();
+    let mut proxy = Mailtap::start(&[&routes[0], &routes[1]], &["--upstream-ca", &root]);
+    let profile = tempfile::tempdir().expect("a folder for the profile");
+    let profile_path = profile.path().display().to_string();
+    if tls != PLAIN {
+        // What tells a profile from any other folder; Thunderbird fills it.
+        std::fs::write(profile.path().join("prefs.js"), "").expect("the preferences");
+        mailtap::run(&proxy.dir, &["ca", "trust", "--thunderbird", &profile_path]).expect_ok();
+    }
+    let (name, subject) = (user("thunderbird"), format!("to-itself-{tls}"));
+    let config = serde_json::json!({
+        "profile": profile_path, "imap": proxy.address(&routes[0]).port(), "smtp": proxy.address(&routes[1]).port(),
+        "tls": tls, "user": name, "password": PASSWORD, "subject": subject,
+    });
+    let mut command = Command::new(program("python3", "python3"));
+    command.arg("-B").arg(test_file("clients/thunderbird_job.py"));
+    let ran = Ran::with_limit(&command, config.to_string().as_bytes(), 240).expect_ok();
+    for expected in ["sent by Thunderbird", "to itself", &subject] {
+        assert!(ran.text().contains(expected), "{expected:?} was fetched: {ran}");
+    }
+
+    assert!(proxy.stop().success(), "{}", proxy.errors());
+    let recordings = Recording::all(&proxy.dir).expect("recordings");
+    let of = |protocol: &str| -> Vec<&Recording> {
+        recordings.iter().filter(|recording| recording.one("open")["protocol"] == protocol).collect()
+    };
+    let verbs =
+        |sessions: &[&Recording]| -> Vec<String> { sessions.iter().flat_map(|session| session.verbs()).collect() };
+    let (imap_verbs, smtp_verbs) = (verbs(&of("imap")), verbs(&of("smtp")));
+    // Thunderbird compresses wherever the server offers it, and is still read.
+    for verb in ["COMPRESS", "SELECT", "UID FETCH"] {
+        assert!(imap_verbs.iter().any(|known| known == verb), "no {verb} among {imap_verbs:?}");
+    }
+    for verb in ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"] {
+        assert!(smtp_verbs.iter().any(|known| known == verb), "no {verb} among {smtp_verbs:?}");
+    }
+    for recording in &recordings {
+        assert!(recording.is_closed() && recording.of_kind("raw").is_empty(), "{}", recording.dump());
+        let legs = recording.of_kind("tls").iter().filter(|event| event["error"].is_null()).count();
+        assert_eq!(legs, if tls == PLAIN { 0 } else { 2 }, "legs with TLS in\n{}", recording.dump());
+    }
+    for secret in spellings(PASSWORD) {
+        let files = files_with(&proxy.dir, secret.as_bytes());
+        assert!(files.is_empty(), "the password stands as {secret} in {files:?}");
+    }
+}
+
+#[test]
+#[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
+fn thunderbird_in_plaintext() {
+    to_itself("imap", "submission", PLAIN);
+}
+
+#[test]
+#[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
+fn thunderbird_with_starttls() {
+    to_itself("imap", "submission", STARTTLS);
+}
+
+#[test]
+#[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
+fn thunderbird_with_implicit_tls() {
+    to_itself("imaps", "submissions", IMPLICIT);
+}
