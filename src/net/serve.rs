@@ -85,18 +85,15 @@ impl Call {
         let begin = async {
             if route.client.tls == SchemeTls::Implicit && !shared.secure.passthrough.is_empty() {
                 // The hello is read without being answered, in case it is to be passed on.
-                match timeout(HANDSHAKE_FOR, tunnel::listen(leg.socket_mut())).await {
-                    Ok(Ok((read, offer))) => {
-                        let sni = offer.as_ref().and_then(|offer| offer.sni.as_deref());
-                        let covers = |host: &str| shared.secure.passthrough.covers(host);
-                        if covers(&route.upstream.host) || sni.is_some_and(covers) {
-                            passes = Some((read, offer.unwrap_or_default()));
-                            return (None, Some(dial(&route.upstream).await));
-                        }
-                        early = read;
+                // Where that fails, the reading of the hello below says what is wrong.
+                if let Ok(Ok((read, offer))) = timeout(HANDSHAKE_FOR, tunnel::listen(leg.socket_mut())).await {
+                    let sni = offer.as_ref().and_then(|offer| offer.sni.as_deref());
+                    let covers = |host: &str| shared.secure.passthrough.covers(host);
+                    if covers(&route.upstream.host) || sni.is_some_and(covers) {
+                        passes = Some((read, offer.unwrap_or_default()));
+                        return (None, Some(dial(&route.upstream).await));
                     }
-                    // The reading of the hello below says what is wrong.
-                    Ok(Err(_)) | Err(_) => {}
+                    early = read;
                 }
             }
             let asked = match route.client.tls {

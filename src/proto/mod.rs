@@ -2,6 +2,8 @@
 //! A [`Dialog`] is fed the bytes of both sides in the order in which they happened and gives pieces that tile them.
 //! Knows no clock, file, socket or JSON, and not what is done about a secret: it only says where one stands.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
 pub mod auto;
 pub mod frame;
 pub mod imap;

@@ -276,7 +276,7 @@ fn ntlm(message: &[u8], args: &mut Object) -> Option<String> {
         if !unicode {
             return name(bytes);
         }
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
         name(String::from_utf16_lossy(&units).as_bytes())
     };
     if let Some(domain) = field(28) {

@@ -2,6 +2,8 @@
 //! what is passed on and when the legs are upgraded. Takes the bytes of both legs with the time at which they came,
 //! gives bytes to send, events to log and what to do next. Knows no socket, file or clock.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
 mod content;
 mod core;
 mod upgrade;

@@ -300,7 +300,7 @@ fn trouble_is_told_in_a_line_that_a_client_reads() {
     {
         let line = (SMTP.trouble)(trouble, &format!("mailtap: {}\r\nü", "x".repeat(600)));
         assert!(line.starts_with(code.as_bytes()) && line.ends_with(b"\r\n") && line.len() == 512);
-        assert_eq!(line.iter().filter(|&&byte| byte < b' ' || byte > b'~').count(), 2);
+        assert_eq!(line.iter().filter(|&&byte| !(b' '..=b'~').contains(&byte)).count(), 2);
         let mut tap = Tap::new(&SMTP, Setup::default());
         tap.server(&line);
         assert_eq!(tap.kinds(), ["greeting 421"]);

@@ -24,11 +24,7 @@ fn clauses(parts: impl IntoIterator<Item = String>) -> String {
 }
 
 /// The row for a word, with families: `AUTH=PLAIN` is found as `AUTH=`, and its rest is given back.
-pub(super) fn find_family<'w>(
-    protocol: Protocol,
-    category: Category,
-    word: &'w str,
-) -> Option<(&'static Entry, &'w str)> {
+pub(super) fn find_family(protocol: Protocol, category: Category, word: &str) -> Option<(&'static Entry, &str)> {
     if let Some(entry) = find(protocol, category, word) {
         return Some((entry, ""));
     }

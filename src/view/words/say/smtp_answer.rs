@@ -12,7 +12,7 @@ pub(in crate::view::words) fn answer(code: &str, lines: &[&str], completes: Opti
         return greeting(lines);
     }
     let outcome = outcome(code, first, completes);
-    match enhanced_of(first).filter(|told| !told.ends_with(".0.0")).and_then(|told| enhanced(told)) {
+    match enhanced_of(first).filter(|told| !told.ends_with(".0.0")).and_then(enhanced) {
         // 2.1.0, 2.1.5 and the like say no more than 250 does.
         Some(told) if !code.starts_with('2') => Explained::new(clauses([outcome.text, told.text]), told.source),
         _ => outcome,
