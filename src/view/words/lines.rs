@@ -142,7 +142,7 @@ impl Reader {
         let goes_on = code.starts_with('3');
         let within = self.ehlo;
         self.ehlo = more && matches!(verb.as_deref(), Some("EHLO" | "LHLO") | None) && code == "250";
-        if !more && !(goes_on && code == "334") {
+        if !(more || (goes_on && code == "334")) {
             self.outstanding.pop_front();
             self.login = None;
         }
