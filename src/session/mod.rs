@@ -128,6 +128,10 @@ impl Session {
 
     /// Takes the next bytes of a leg.
     pub fn bytes(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
+        if !self.held(from.other()).is_empty() {
+            self.bytes_by_line(now, from, bytes, log, out);
+            return;
+        }
         if self.held(from).is_empty() {
             let taken = self.take(now, from, bytes, log, out);
             // Where nothing was changed or held back, the bytes themselves are passed on, without a copy.
@@ -140,6 +144,26 @@ impl Session {
             self.take_held(now, from, log, out);
         }
         self.unhold(now, from.other(), log, out);
+    }
+
+    /// The other side waits for an answer that may stand in these bytes: it goes on right behind the line that gives
+    /// it, wherever the bytes were cut.
+    fn bytes_by_line(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
+        let mut rest = bytes;
+        while !rest.is_empty() && out.next == Next::Relay {
+            let waits = !self.held(from.other()).is_empty();
+            let end = memchr::memchr(b'\n', rest).filter(|_| waits).map_or(rest.len(), |end| end + 1);
+            let (line, after) = rest.split_at(end);
+            rest = after;
+            self.held_mut(from).extend_from_slice(line);
+            self.take_held(now, from, log, out);
+            self.unhold(now, from.other(), log, out);
+        }
+        if out.next == Next::UpgradeServer {
+            self.inject(now, from, rest, log);
+        } else {
+            self.held_mut(from).extend_from_slice(rest);
+        }
     }
 
     /// A leg will send no more. What was held for it is passed on: nobody will answer otherwise than by ending too.
