@@ -28,6 +28,7 @@ mod real_plain;
 mod real_servers;
 mod real_thunderbird;
 mod real_tls;
+mod real_tls_clients;
 mod real_tshark;
 #[cfg(feature = "proxy")]
 mod recordings;
