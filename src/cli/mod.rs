@@ -5,6 +5,7 @@
 mod ca;
 mod completions;
 mod demo;
+mod explain;
 mod export;
 mod filter;
 mod globals;
@@ -51,6 +52,7 @@ enum Command {
     Sessions(sessions::Args),
     Show(show::Args),
     Export(export::Args),
+    Explain(explain::Args),
     Completions(completions::Args),
 }
 
@@ -80,6 +82,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Sessions(args) => sessions::run(&args, &globals),
         Command::Show(args) => show::run(&args, &globals),
         Command::Export(args) => export::run(&args, &globals),
+        Command::Explain(args) => explain::run(&args, &globals),
         Command::Completions(args) => completions::run(&args, &globals),
     }
 }

@@ -12,7 +12,7 @@ pub mod text;
 pub mod words;
 
 pub use live::{Form, Live};
-pub use paint::Style;
+pub use paint::{Style, harmless};
 pub use talk::{Facts, Talk};
 
 use crate::event::Event;

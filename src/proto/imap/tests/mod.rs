@@ -167,16 +167,6 @@ impl Talk {
     }
 }
 
-/// Everything found in a conversation, each part of it fed whole.
-pub(super) fn talk(script: &[(Side, &[u8])]) -> Recorder {
-    let mut talk = Talk::new();
-    for (from, bytes) in script {
-        talk.say(*from, bytes);
-    }
-    talk.end();
-    talk.out
-}
-
 /// A short line for each piece: side, kind, verb or data or status, its fields.
 pub(super) fn summary(out: &Recorder) -> Vec<String> {
     out.pieces.iter().map(line).collect()
