@@ -185,7 +185,10 @@ impl Session {
     fn own_done(&mut self, out: &mut Outbox) {
         let Some(own) = self.upgrade.own.take() else { return };
         self.dialog.upgraded(true);
-        out.to_client.extend_from_slice(&own.greeting);
+        // Where the server greets once more, that greeting is the one for the client.
+        if !self.dialog.greets_again() {
+            out.to_client.extend_from_slice(&own.greeting);
+        }
     }
 }
 
