@@ -2,6 +2,8 @@
 //! Takes the client's bytes, gives pieces and what the conversation now waits for.
 //! Does not know what the server answers, save through the state that `server` changes.
 
+mod literal;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -340,86 +342,6 @@ impl Talk {
             }
             None => {}
         }
-    }
-
-    fn literal_announced(&mut self, command: Box<Unfinished>, literal: Literal) {
-        let secret = command.login == Some(Login::Secret);
-        let keeps = !secret && literal.bytes <= REMEMBERED_MAX && command.remembered < ARGUMENTS_MAX;
-        self.client.literal = Some(Reading { of: command.of, literal, done: 0, secret, kept: keeps.then(Vec::new) });
-        self.client.command = Some(command);
-        self.client.waits = literal.waits;
-        if !literal.waits {
-            self.literal_comes();
-        }
-    }
-
-    /// The literal that was announced is what the client sends next.
-    pub(super) fn literal_comes(&mut self) {
-        self.client.waits = false;
-        let Some(reading) = &self.client.literal else { return };
-        if reading.literal.bytes == 0 {
-            self.literal_ends();
-        } else {
-            self.client.framer.expect(Mode::Counted(reading.literal.bytes));
-        }
-    }
-
-    /// The command was refused before its literal was sent: it is over.
-    pub(super) fn literal_refused(&mut self) {
-        self.client.waits = false;
-        self.client.literal = None;
-        if self.client.command.take().is_some_and(|command| command.login.is_some()) {
-            self.client.suspect = self.client.held;
-            self.client.suspect_all = true;
-        }
-    }
-
-    /// A login by SASL was refused before it began.
-    pub(super) fn response_not_wanted(&mut self) {
-        self.client.suspect = self.client.held;
-        self.client.suspect_all = false;
-    }
-
-    fn client_data(&mut self, bytes: &[u8], last: bool, out: &mut dyn Sink) {
-        let Some(reading) = &mut self.client.literal else { return };
-        reading.done += bytes.len() as u64;
-        if let Some(kept) = &mut reading.kept {
-            kept.extend_from_slice(bytes);
-        }
-        let all = [0..bytes.len()];
-        let secrets: &[Range<usize>] = if reading.secret { &all } else { &[] };
-        let body = Body::Content(Content { of: reading.of, bytes: reading.done, last, ..Content::default() });
-        out.piece(Piece { from: Side::Client, wire: bytes, secrets, body });
-        if last && let Some(user) = self.literal_ends() {
-            out.user(&user);
-        }
-    }
-
-    /// Gives the user, if the literal named one.
-    fn literal_ends(&mut self) -> Option<String> {
-        let reading = self.client.literal.take()?;
-        let command = self.client.command.as_mut()?;
-        let Some(kept) = reading.kept else {
-            if command.login == Some(Login::User) {
-                command.login = Some(Login::Password);
-            }
-            return None;
-        };
-        if let Some(login) = &mut command.login {
-            *login = Login::Password;
-            if kept.is_empty() || kept.len() > USER_MAX {
-                return None;
-            }
-            let user = String::from_utf8_lossy(&kept).into_owned();
-            command.tokens.push(Token { kind: token::Kind::Quoted, text: Cow::Owned(kept) });
-            return Some(user);
-        }
-        command.remembered += kept.len();
-        if let Some(Token { kind: token::Kind::Literal { known, .. }, text }) = command.tokens.last_mut() {
-            *known = true;
-            *text = Cow::Owned(kept);
-        }
-        None
     }
 
     pub(super) fn end_client(&mut self, out: &mut dyn Sink) {
