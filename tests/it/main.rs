@@ -32,6 +32,7 @@ mod real_tls_clients;
 mod real_tshark;
 #[cfg(feature = "proxy")]
 mod recordings;
+mod secrets;
 mod talks;
 mod tls_authority;
 mod tls_handshake;

@@ -1,0 +1,224 @@
+//! No secret leaves a session: a canary as the password in every spelling and mechanism, split at every byte.
+//! Takes conversations with a canary in them, and looks for it, its base64 in three alignments and its part of a SASL
+//! message in everything that a session logs. Does not know how redaction is done.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mailtap::event::{Event, Side, Stamp};
+use mailtap::proto;
+use mailtap::session::{Config, Log, Next, Outbox, Session};
+
+const CANARY: &str = "Xq7zCanaryW9kd";
+
+/// Server and client in turns, the server first.
+type Turns = Vec<(Side, Vec<u8>)>;
+
+#[derive(Default)]
+struct Lines(String);
+
+impl Log for Lines {
+    fn event(&mut self, event: &Event<'_>) {
+        self.0.push_str(&event.to_json());
+        self.0.push('\n');
+        // What stands in base64 in the log is looked into as well.
+        self.0.push_str(&String::from_utf8_lossy(&event.wire));
+        self.0.push('\n');
+    }
+}
+
+fn b64(message: &str) -> String {
+    STANDARD.encode(message)
+}
+
+/// Base64 of the canary as it stands inside a longer text, whatever came before it.
+fn in_base64() -> Vec<String> {
+    (0..3)
+        .map(|shift| {
+            let padded = STANDARD.encode(format!("{}{CANARY}", "x".repeat(shift)));
+            // The first and the last letters depend on the neighbours.
+            padded[if shift == 0 { 0 } else { 4 }..padded.trim_end_matches('=').len() - 2].to_owned()
+        })
+        .collect()
+}
+
+fn run(protocol: &str, turns: &Turns, cut: usize, keep: bool) -> (String, Vec<u8>) {
+    let (spec, _) = proto::scheme(protocol).unwrap();
+    let config = Config { keep_secrets: keep, ..Config::default() };
+    let mut session = Session::new(spec, proto::Setup::default(), false, config);
+    let (mut log, mut sent) = (Lines::default(), Vec::new());
+    for (side, bytes) in turns {
+        let (first, second) = bytes.split_at(cut.min(bytes.len()));
+        for part in [first, second] {
+            let mut out = Outbox::default();
+            session.bytes(Stamp(0), *side, part, &mut log, &mut out);
+            assert_eq!(out.next, Next::Relay);
+            if *side == Side::Client {
+                sent.extend_from_slice(&part[..out.pass]);
+            }
+            sent.extend_from_slice(&out.to_server);
+        }
+    }
+    session.close(Stamp(0), mailtap::event::Origin::Client, "over", &mut log);
+    (log.0, sent)
+}
+
+/// `said` are the client's lines, with the server's answers between them.
+fn holds(protocol: &str, said: &[(&str, &str)]) {
+    let greeting = match protocol {
+        "imap" => "* OK hi\r\n",
+        "pop3" => "+OK hi <1.2@x>\r\n",
+        "sieve" => "\"IMPLEMENTATION\" \"x\"\r\n\"SASL\" \"PLAIN\"\r\nOK\r\n",
+        _ => "220 hi\r\n",
+    };
+    let mut turns: Turns = vec![(Side::Server, greeting.as_bytes().to_vec())];
+    for (client, server) in said {
+        turns.push((Side::Client, client.as_bytes().to_vec()));
+        turns.push((Side::Server, server.as_bytes().to_vec()));
+    }
+    let longest = turns.iter().map(|(_, bytes)| bytes.len()).max().unwrap();
+    for cut in 0..=longest {
+        let (log, sent) = run(protocol, &turns, cut, false);
+        clean(&log, protocol, said, cut);
+        let told: Vec<u8> =
+            turns.iter().filter(|(side, _)| *side == Side::Client).flat_map(|(_, bytes)| bytes.clone()).collect();
+        assert_eq!(sent, told, "the server got what the client said");
+    }
+    // The client's last words torn at every byte, and nothing after.
+    for last in 1..turns.len() {
+        if turns[last].0 == Side::Client {
+            for cut in 0..turns[last].1.len() {
+                let mut torn = turns[..=last].to_vec();
+                torn[last].1.truncate(cut);
+                let (log, _) = run(protocol, &torn, usize::MAX, false);
+                clean(&log, protocol, said, cut);
+            }
+        }
+    }
+    let (kept, _) = run(protocol, &turns, usize::MAX, true);
+    let there = kept.contains(CANARY) || in_base64().iter().any(|part| kept.contains(part));
+    assert!(there, "the test holds nothing if the canary is not in what is kept: {said:?}");
+}
+
+fn clean(log: &str, protocol: &str, said: &[(&str, &str)], cut: usize) {
+    for form in in_base64().iter().map(String::as_str).chain([CANARY]) {
+        if let Some(at) = log.find(form) {
+            let around = &log[log[..at].rfind('\n').map_or(0, |line| line + 1)..];
+            panic!(
+                "{protocol}, cut at {cut}: the canary is in {}\nin {said:?}",
+                around.lines().next().unwrap_or_default()
+            );
+        }
+    }
+}
+
+#[test]
+fn imap_login_in_every_spelling() {
+    let length = CANARY.len();
+    let ok = "a OK in\r\n";
+    let quoted = format!("a LOGIN joe \"{CANARY}\"\r\n");
+    let escaped = format!("a login \"jo\\\"e\" \"x\\\"{CANARY}\\\\\"\r\n");
+    holds("imap", &[(&format!("a LOGIN joe {CANARY}\r\n"), ok)]);
+    holds("imap", &[(&format!("a  LoGiN  joe  {CANARY} \r\n"), ok)]);
+    holds("imap", &[(&quoted, ok)]);
+    holds("imap", &[(&escaped, ok)]);
+    holds("imap", &[(&format!("a LOGIN joe {{{length}}}\r\n"), "+ go\r\n"), (&format!("{CANARY}\r\n"), ok)]);
+    holds("imap", &[(&format!("a LOGIN joe {{{length}+}}\r\n{CANARY}\r\n"), ok)]);
+    holds("imap", &[(&format!("a LOGIN {{3+}}\r\njoe {{{length}+}}\r\n{CANARY}\r\n"), ok)]);
+    let steps = [
+        ("a LOGIN {3}\r\n", "+ go\r\n"),
+        (&*format!("joe {{{length}}}\r\n"), "+ go\r\n"),
+        (&*format!("{CANARY}\r\n"), ok),
+    ];
+    holds("imap", &steps);
+    holds("imap", &[(&format!("a LOGIN joe {CANARY} more\r\n"), "a BAD no\r\n")]);
+    holds("imap", &[(&format!("a LOGIN joe {CANARY}\r\n"), "a NO [AUTHENTICATIONFAILED] no\r\n"), (&quoted, ok)]);
+    // After something that makes no sense.
+    holds("imap", &[("\x01\x02\r\n", "what?\r\n"), (&quoted, ok)]);
+}
+
+#[test]
+fn pop3_passwords() {
+    holds("pop3", &[("USER joe\r\n", "+OK\r\n"), (&format!("PASS {CANARY}\r\n"), "+OK\r\n")]);
+    holds("pop3", &[("user joe\r\n", "+OK\r\n"), (&format!("  pass\t{CANARY} x\r\n"), "-ERR\r\n")]);
+    holds("pop3", &[(&format!("APOP joe {CANARY}\r\n"), "+OK\r\n")]);
+    holds("pop3", &[(&format!("USER joe\r\nPASS {CANARY}\r\nSTAT\r\n"), "+OK\r\n+OK\r\n+OK 0 0\r\n")]);
+}
+
+#[test]
+fn sasl_in_every_protocol_and_mechanism() {
+    let plain = b64(&format!("\0joe\0{CANARY}"));
+    let xoauth2 = b64(&format!("user=joe\x01auth=Bearer {CANARY}\x01\x01"));
+    let bearer = b64(&format!("n,a=joe,\x01host=h\x01auth=Bearer {CANARY}\x01\x01"));
+    let secret = b64(CANARY);
+    let first = b64("n,,n=joe,r=abc");
+    let last = b64(&format!("c=biws,r=abc,p={CANARY}"));
+    let digest = b64(&format!("username=\"joe\",response={CANARY}"));
+    let cram = b64(&format!("joe {CANARY}"));
+    let challenge = b64("challenge");
+    let (user, pass) = (b64("Username:"), b64("Password:"));
+    let joe = b64("joe");
+    // Mechanism, the responses in order, the server's prompts before each of them.
+    let exchanges: Vec<(&str, Vec<(&str, &str)>)> = vec![
+        ("PLAIN", vec![("", &plain)]),
+        ("LOGIN", vec![(&user, &joe), (&pass, &secret)]),
+        ("CRAM-MD5", vec![(&challenge, &cram)]),
+        ("DIGEST-MD5", vec![(&challenge, &digest), (&challenge, "")]),
+        ("SCRAM-SHA-1", vec![("", &first), (&challenge, &last)]),
+        ("SCRAM-SHA-256", vec![("", &first), (&challenge, &last), (&challenge, "")]),
+        ("XOAUTH2", vec![("", &xoauth2), (&challenge, "")]),
+        ("OAUTHBEARER", vec![("", &bearer), (&challenge, "AQ==")]),
+        ("NTLM", vec![("", &secret), (&challenge, &secret)]),
+        ("GSSAPI", vec![("", &secret), (&challenge, &secret)]),
+        ("X-UNKNOWN", vec![("", &secret)]),
+        ("PLAIN", vec![("", &plain), (&challenge, "*")]),
+    ];
+    for protocol in ["imap", "smtp", "submission", "lmtp", "pop3"] {
+        let (start, go, ok, no) = match protocol {
+            "imap" => ("a AUTHENTICATE", "+ ", "a OK in\r\n", "a NO no\r\n"),
+            "pop3" => ("AUTH", "+ ", "+OK in\r\n", "-ERR no\r\n"),
+            _ => ("AUTH", "334 ", "235 2.7.0 in\r\n", "535 5.7.8 no\r\n"),
+        };
+        for (mechanism, steps) in &exchanges {
+            for end in [ok, no] {
+                // Each response waits for its prompt.
+                let mut said: Vec<(String, String)> = Vec::new();
+                let mut line = format!("{start} {mechanism}\r\n");
+                for (prompt, response) in steps {
+                    said.push((line, format!("{go}{prompt}\r\n")));
+                    line = format!("{response}\r\n");
+                }
+                said.push((line, end.to_owned()));
+                let said: Vec<(&str, &str)> = said.iter().map(|(client, server)| (&**client, &**server)).collect();
+                holds(protocol, &said);
+                // The first response on the command's own line, in lower case.
+                let mut said: Vec<(String, String)> = Vec::new();
+                let mut line = format!("{} {} {}\r\n", start.to_lowercase(), mechanism.to_lowercase(), steps[0].1);
+                for (prompt, response) in &steps[1..] {
+                    said.push((line, format!("{go}{prompt}\r\n")));
+                    line = format!("{response}\r\n");
+                }
+                said.push((line, end.to_owned()));
+                let said: Vec<(&str, &str)> = said.iter().map(|(client, server)| (&**client, &**server)).collect();
+                holds(protocol, &said);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_may_be_known_stands_in_the_log() {
+    let error = b64(r#"{"status":"401"}"#);
+    let turns: Turns = vec![
+        (Side::Server, b"* OK hi\r\n".to_vec()),
+        (Side::Client, b"a AUTHENTICATE XOAUTH2\r\n".to_vec()),
+        (Side::Server, b"+ \r\n".to_vec()),
+        (Side::Client, format!("{}\r\n", b64("user=joe\x01auth=Bearer x\x01\x01")).into_bytes()),
+        (Side::Server, format!("+ {error}\r\n").into_bytes()),
+        (Side::Client, b"\r\n".to_vec()),
+        (Side::Server, b"a NO no\r\n".to_vec()),
+    ];
+    let (log, _) = run("imap", &turns, usize::MAX, false);
+    for part in ["\"user\":\"joe\"", "\"mechanism\":\"XOAUTH2\"", "\"step\":1", "{\\\"status\\\":\\\"401\\\"}"] {
+        assert!(log.contains(part), "{part} in {log}");
+    }
+}
