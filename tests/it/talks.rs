@@ -185,7 +185,10 @@ fn merged(events: &[Event<'static>]) -> Vec<(Origin, Vec<u8>, bool, String)> {
                 if *from == event.from
                     && (last.starts_with("content last=false") || (last == "raw" && body == "raw")) =>
             {
-                wire.extend_from_slice(&event.wire);
+                // One mark for a secret, in however many pieces it came.
+                if !(*redacted && event.redacted) {
+                    wire.extend_from_slice(&event.wire);
+                }
                 *redacted |= event.redacted;
                 *last = body;
             }
