@@ -88,6 +88,12 @@ impl Object {
         self
     }
 
+    /// Whether this name was given, at any depth; or stands in a value.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+
     /// The text, braces included.
     pub fn write(&self, out: &mut String) {
         out.push('{');

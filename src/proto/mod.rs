@@ -76,6 +76,9 @@ pub trait Sink {
     /// Somebody logs in, or tries to.
     fn user(&mut self, name: &str);
 
+    /// The server lists its capabilities in content, where no event can carry them.
+    fn capabilities(&mut self, _names: Vec<String>) {}
+
     /// What is to be passed on in place of a range of the bytes now being fed. Only called under
     /// [`Setup::hide_starttls`], in ascending order.
     fn edit(&mut self, range: Range<usize>, with: &[u8], about: Seq);

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::content::Contents;
 use super::upgrade::Heard;
+use super::watch::Watch;
 use super::{Config, Log};
 use crate::event::{Body, Event, Level, Note, Origin, REDACTED, Seq, Side, Stamp, Tls};
 use crate::proto::{OUTSTANDING_MAX, Piece, Sink};
@@ -30,6 +31,7 @@ pub(super) struct Core {
     /// Greetings and replies, for an upgrade of the proxy's own.
     pub heard: Vec<Heard>,
     pub listens: bool,
+    watch: Watch,
     contents: Contents,
     /// Commands that wait for their replies, with the time of their first line, in order.
     waiting: VecDeque<Waiting>,
@@ -50,6 +52,7 @@ impl Core {
             summary: Summary::default(),
             heard: Vec::new(),
             listens: false,
+            watch: Watch::default(),
             contents: Contents::new(config.bodies),
             waiting: VecDeque::new(),
         }
@@ -61,6 +64,9 @@ impl Core {
     }
 
     pub fn tls(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log) {
+        if facts.error.is_none() {
+            self.watch.tls(side, facts.how == "starttls");
+        }
         self.emit(now, side.into(), b"", Body::Tls(Box::new(facts)), log);
     }
 
@@ -95,13 +101,20 @@ impl Core {
         } else {
             (Cow::Borrowed(piece.wire), false)
         };
+        let secret =
+            if piece.from == Side::Client && !piece.secrets.is_empty() { self.watch.secret(&piece.body) } else { None };
         let mut event = Event { seq: self.next, at: now, from: piece.from.into(), wire, redacted, body: piece.body };
         if let Body::Content(content) = &mut event.body
             && !self.contents.take(piece.from, piece.wire, content, &mut event.wire)
         {
             return self.next;
         }
-        self.log(event, log)
+        let noticed = if piece.from == Side::Server { self.watch.look(&event) } else { secret };
+        let seq = self.log(event, log);
+        if let Some(note) = noticed {
+            self.emit(now, Origin::Proxy, b"", Body::Note(Note { about: Some(seq), ..note }), log);
+        }
+        seq
     }
 
     /// What the proxy itself says to the server; it counts as nobody's.
@@ -197,6 +210,12 @@ impl Sink for Tap<'_> {
 
     fn user(&mut self, name: &str) {
         self.core.summary.user = Some(name.to_owned());
+    }
+
+    fn capabilities(&mut self, names: Vec<String>) {
+        if let Some(note) = self.core.watch.offered(names.into_iter().collect()) {
+            self.note(note);
+        }
     }
 
     fn edit(&mut self, range: Range<usize>, with: &[u8], about: Seq) {

@@ -7,6 +7,7 @@
 mod content;
 mod core;
 mod upgrade;
+mod watch;
 
 pub use self::core::Summary;
 use self::core::{Core, Tap};

@@ -91,7 +91,12 @@ struct Listing {
     bytes: u64,
     /// Capabilities are taken line by line where an offer has to be taken out.
     by_line: bool,
+    /// The text of a list of capabilities, as far as it goes.
+    capabilities: Option<Vec<u8>>,
 }
+
+/// How much of a list of capabilities is remembered, in bytes; real ones are a few hundred long.
+const CAPABILITIES_MAX: usize = 8 * 1024;
 
 impl Pop3 {
     fn new(setup: Setup) -> Pop3 {

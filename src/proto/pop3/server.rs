@@ -7,7 +7,7 @@ use super::super::sasl::{self, Layer};
 use super::super::{Dialog, Flow, Piece, Sink, Stop, lost_sync};
 use super::command::Lines;
 use super::reply::{self, Answered};
-use super::{Listing, Pop3};
+use super::{CAPABILITIES_MAX, Listing, Pop3};
 use crate::event;
 use crate::event::{Body, Content, Continue, Greeting, REDACTED, Reply, Seq, Side};
 
@@ -145,7 +145,8 @@ impl Pop3 {
         }
         if ok && expected.lines != Lines::One {
             let by_line = self.setup.hide_starttls && expected.lines == Lines::Capabilities;
-            self.listing = Some(Listing { of, bytes: 0, by_line });
+            let capabilities = (expected.lines == Lines::Capabilities).then(Vec::new);
+            self.listing = Some(Listing { of, bytes: 0, by_line, capabilities });
             if !by_line {
                 self.server.expect(Mode::Dotted);
             }
@@ -172,11 +173,19 @@ impl Pop3 {
     pub(super) fn server_data(&mut self, bytes: &[u8], end: Option<usize>, out: &mut dyn Sink) {
         let Some(listing) = &mut self.listing else { return };
         listing.bytes += (bytes.len() - end.unwrap_or(0)) as u64;
+        if let Some(text) = &mut listing.capabilities {
+            let room = CAPABILITIES_MAX.saturating_sub(text.len());
+            text.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        }
         let body =
             Body::Content(Content { of: listing.of, bytes: listing.bytes, last: end.is_some(), ..Content::default() });
         out.piece(Piece::new(Side::Server, bytes, body));
-        if end.is_some() {
-            self.listing = None;
+        if end.is_some()
+            && let Some(text) = self.listing.take().and_then(|listing| listing.capabilities)
+        {
+            let text = String::from_utf8_lossy(&text).to_ascii_uppercase();
+            let names = text.lines().filter_map(|line| line.split(' ').next());
+            out.capabilities(names.filter(|name| !name.is_empty() && *name != ".").map(str::to_owned).collect());
         }
     }
 }
