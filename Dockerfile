@@ -1,0 +1,15 @@
+FROM rust:1-slim-bookworm AS build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ libc6-dev make && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked
+
+FROM debian:bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home mailtap && install -d -o mailtap /data
+COPY --from=build /src/target/release/mailtap /usr/local/bin/mailtap
+USER mailtap
+ENV MAILTAP_DIR=/data
+VOLUME /data
+ENTRYPOINT ["mailtap"]
+CMD ["--help"]
