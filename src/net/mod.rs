@@ -120,6 +120,9 @@ impl Proxy {
             refused: AtomicU64::new(0),
             stop: stopped,
         });
+        // The system's roots take some time to read; better now than in somebody's first handshake.
+        let warm = Arc::clone(&shared);
+        tokio::task::spawn_blocking(move || warm.secure.upstream.warm());
         let places = Arc::new(Semaphore::new(self.options.sessions_max));
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
         let listeners: Vec<_> = self
