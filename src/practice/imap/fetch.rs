@@ -31,6 +31,12 @@ impl Session<'_> {
         if changed_since.is_some() && !attributes.contains(&Attribute::ModSeq) {
             attributes.push(Attribute::ModSeq);
         }
+        let asked = std::mem::take(&mut attributes);
+        for attribute in asked {
+            if !attributes.contains(&attribute) {
+                attributes.push(attribute);
+            }
+        }
         self.condstore |= attributes.contains(&Attribute::ModSeq);
         let (mailbox, read_only) = (view.mailbox().clone(), view.read_only);
         if let Some(since) = changed_since {
@@ -57,14 +63,14 @@ impl Session<'_> {
             };
             let message = Message { facts: &facts, entry: &entry, bytes: &bytes, root: OnceLock::new() };
             let mut out = format!("* {number} FETCH (").into_bytes();
+            if marked {
+                out.extend_from_slice(format!("FLAGS ({}) ", flag_names(&entry, &facts)).as_bytes());
+            }
             for (n, attribute) in attributes.iter().enumerate() {
                 if n > 0 {
                     out.push(b' ');
                 }
                 message.attribute(&mut out, attribute);
-            }
-            if marked {
-                out.extend_from_slice(format!(" FLAGS ({})", flag_names(&entry, &facts)).as_bytes());
             }
             out.extend_from_slice(b")\r\n");
             self.wire.push(&out);
@@ -138,7 +144,8 @@ impl Message<'_> {
         out.extend_from_slice(name.as_bytes());
         out.push(b' ');
         let Some(found) = section::extract(self.bytes, self.root(), section) else {
-            return out.extend_from_slice(b"NIL");
+            // A part that is not there is empty: the grammar would allow NIL, Dovecot's clients expect this.
+            return out.extend_from_slice(b"\"\"");
         };
         let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(found.len());
         let piece = match partial {

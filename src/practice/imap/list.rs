@@ -40,11 +40,14 @@ impl Session<'_> {
             {
                 continue;
             }
-            if list.lsub && !node.subscribed && !patterns.iter().any(|pattern| pattern.ends_with('%')) {
+            // A level above a subscription is told where `%` hides the subscription itself (RFC 3501, 6.3.9).
+            let is_hidden =
+                || patterns.iter().any(|pattern| pattern.ends_with('%')) && is_above_subscribed(&nodes, name);
+            if list.lsub && !node.subscribed && !is_hidden() {
                 continue;
             }
             let attributes = attributes(list, *node, special);
-            let extended = if child_subscribed { " (\"CHILDINFO\" (\"SUBSCRIBED\"))" } else { "" };
+            let extended = if child_subscribed { " (CHILDINFO (\"SUBSCRIBED\"))" } else { "" };
             self.wire.line(&format!("* {verb} ({}) \"/\" {}{extended}", attributes.join(" "), text::mailbox(name)));
             for asked in &list.returns {
                 if let (Return::Status(items), Some(mailbox)) = (asked, user.store.mailbox(name)) {
@@ -57,20 +60,26 @@ impl Session<'_> {
     }
 }
 
+/// What is said about a mailbox: everything in the plain form, in the extended one what was asked for.
 fn attributes(list: &List, node: Node, special: Option<&'static str>) -> Vec<&'static str> {
-    if list.lsub {
-        return if node.subscribed { Vec::new() } else { vec!["\\NoSelect"] };
-    }
-    let mut words = Vec::new();
-    if !node.exists {
-        words.push(if list.subscribed { "\\NonExistent" } else { "\\NoSelect" });
-    }
     let wants = |asked: &Return| list.returns.contains(asked);
+    let mut words = Vec::new();
+    if list.lsub {
+        words.extend(if node.subscribed { special } else { Some("\\Noselect") });
+        return words;
+    }
+    if !node.exists {
+        words.push(if list.subscribed { "\\NonExistent" } else { "\\Noselect" });
+    }
     if (list.subscribed || wants(&Return::Subscribed)) && node.subscribed {
         words.push("\\Subscribed");
     }
-    words.push(if node.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
-    words.extend(special);
+    if !list.is_extended || wants(&Return::Children) {
+        words.push(if node.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
+    }
+    if !list.is_extended || list.special || wants(&Return::SpecialUse) {
+        words.extend(special);
+    }
     words
 }
 

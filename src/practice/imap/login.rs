@@ -113,13 +113,15 @@ impl Session<'_> {
             self.condstore = true;
             enabled.push_str(" CONDSTORE");
         }
-        self.wire.line(&format!("* ENABLED{enabled}"));
+        if !enabled.is_empty() {
+            self.wire.line(&format!("* ENABLED{enabled}"));
+        }
         Answer::ok("Enabled.")
     }
 
     pub(super) async fn compress(&mut self, tag: &str, algorithm: &str) -> io::Result<Answer> {
         if algorithm != "DEFLATE" {
-            return Answer::bad("Unknown COMPRESS mechanism.");
+            return Answer::no("Unknown COMPRESS mechanism.");
         }
         if self.wire.is_compressed() {
             return Answer::no("[COMPRESSIONACTIVE] COMPRESSION already enabled.");

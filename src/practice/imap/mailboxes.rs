@@ -18,7 +18,7 @@ impl Session<'_> {
             self.wire.line("* OK [CLOSED] Previous mailbox closed.");
         }
         let Some(mailbox) = user.store.mailbox(name) else {
-            return Answer::no(&format!("[NONEXISTENT] Mailbox doesn't exist: {name}"));
+            return Answer::no(&format!("Mailbox doesn't exist: {name}"));
         };
         self.condstore |= condstore;
         mailbox.refresh()?;
@@ -65,14 +65,14 @@ impl Session<'_> {
 
     pub(super) fn subscribe(&mut self, user: &User, name: &str) -> io::Result<Answer> {
         if user.store.mailbox(name).is_none() {
-            return Answer::no(&format!("[NONEXISTENT] Mailbox doesn't exist: {name}"));
+            return Answer::no(&format!("Mailbox doesn't exist: {name}"));
         }
         change(user.store.subscribe(name, true), "Subscribe completed.")
     }
 
     pub(super) fn status(&mut self, user: &User, name: &str, items: &[Status]) -> io::Result<Answer> {
         let Some(mailbox) = user.store.mailbox(name) else {
-            return Answer::no(&format!("[NONEXISTENT] Mailbox doesn't exist: {name}"));
+            return Answer::no(&format!("Mailbox doesn't exist: {name}"));
         };
         mailbox.refresh()?;
         self.condstore |= items.contains(&Status::HighestModSeq);

@@ -18,7 +18,10 @@ impl Session<'_> {
     pub(super) fn store(&mut self, store: &Store) -> io::Result<Answer> {
         let Some(view) = &mut self.view else { return Answer::bad("No mailbox selected.") };
         let Some(picked) = view.pick(&store.set, store.uid) else { return Answer::bad(BAD_SET) };
-        let Some(flags) = flags_of(&store.flags) else { return Answer::bad("Invalid system flag.") };
+        let is_recent = |flag: &String| flag.eq_ignore_ascii_case("\\Recent");
+        let Some(flags) = flags_of(&store.flags).filter(|_| !store.flags.iter().any(is_recent)) else {
+            return Answer::bad("Invalid system flag.");
+        };
         if view.read_only {
             return Answer::no(READ_ONLY);
         }
@@ -29,7 +32,9 @@ impl Session<'_> {
             match mailbox.store(entry.uid, store.how, &flags, store.unchanged_since)? {
                 FlagChange::Gone => is_complete = false,
                 FlagChange::Modified => modified.push(if store.uid { entry.uid } else { number as u32 }),
-                FlagChange::Done => {
+                // Like Dovecot: nothing changed, so nothing is told.
+                FlagChange::Unchanged if store.unchanged_since.is_none() => {}
+                FlagChange::Unchanged | FlagChange::Done => {
                     let Some(facts) = mailbox.summary(|m| m.facts(entry.uid).cloned()) else { continue };
                     view.told(number, facts.modseq);
                     // With UNCHANGEDSINCE the new number is told even when flags are not (RFC 7162, 3.1.3).
@@ -100,7 +105,7 @@ impl Session<'_> {
             return Answer::no("[BADCHARSET (US-ASCII UTF-8)] Unknown charset");
         }
         self.condstore |= search::has_modseq(key);
-        let Some(found) = search::search(view, key)? else { return Answer::bad(BAD_SET) };
+        let found = search::search(view, key)?;
         let mut line = "* SEARCH".to_owned();
         for (number, entry) in &found.picked {
             line.push_str(&format!(" {}", if uid { entry.uid } else { *number as u32 }));

@@ -102,7 +102,8 @@ impl Session<'_> {
                     }
                     (tag, answer)
                 }
-                Err(Wrong { tag, verb, why }) => (tag, Answer::Bad(self.explain(&verb, &why))),
+                Err(Wrong { tag, why, is_syntax: false, .. }) => (tag, Answer::No(why)),
+                Err(Wrong { tag, verb, why, .. }) => (tag, Answer::Bad(explain(&verb, &why))),
             };
             match answer {
                 Answer::Ok(text) => self.wire.line(&format!("{tag} OK {text}")),
@@ -130,13 +131,6 @@ impl Session<'_> {
             }
         }
         Ok(())
-    }
-
-    fn explain(&self, verb: &str, why: &str) -> String {
-        match verb {
-            "" => format!("Error in IMAP command received by server: {why}."),
-            verb => format!("Error in IMAP command {verb}: {why}."),
-        }
     }
 
     async fn command(&mut self, tag: &str, command: Command) -> io::Result<Answer> {
@@ -216,6 +210,13 @@ impl Session<'_> {
     }
 }
 
+fn explain(verb: &str, why: &str) -> String {
+    match verb {
+        "" => format!("Error in IMAP command received by server: {why}."),
+        verb => format!("Error in IMAP command {verb}: {why}."),
+    }
+}
+
 /// What may be told after this command, and whether it was about UIDs.
 fn told_after(command: &Command) -> (Tell, bool) {
     match command {
@@ -242,9 +243,11 @@ fn change(done: Result<(), Refusal>, text: &str) -> io::Result<Answer> {
 /// A refusal with the response code that fits (RFC 5530, RFC 9208).
 fn refused(refusal: &Refusal) -> Answer {
     let code = match refusal {
+        // Dovecot has no code for these two, and it is what clients were tried with.
+        Refusal::Inbox | Refusal::Below => return Answer::No(refusal.to_string()),
         Refusal::NoMailbox => "NONEXISTENT",
         Refusal::Exists => "ALREADYEXISTS",
-        Refusal::Name(_) | Refusal::Inbox => "CANNOT",
+        Refusal::Name(_) => "CANNOT",
         Refusal::Limit(_) => "LIMIT",
         Refusal::TooBig => "TOOBIG",
         Refusal::OverQuota => "OVERQUOTA",

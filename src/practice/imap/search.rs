@@ -19,9 +19,9 @@ pub struct Result {
     pub modseq: Option<u64>,
 }
 
-/// None: a set names a sequence number that is not there.
-pub fn search(view: &View, key: &Key) -> io::Result<Option<Result>> {
-    let Some(key) = Test::new(view, key) else { return Ok(None) };
+/// Sequence numbers that are not there fit nothing.
+pub fn search(view: &View, key: &Key) -> io::Result<Result> {
+    let key = Test::new(view, key);
     let mut picked = Vec::new();
     let mut highest = None;
     for (number, entry) in view.iter() {
@@ -32,7 +32,7 @@ pub fn search(view: &View, key: &Key) -> io::Result<Option<Result>> {
             highest = highest.max(Some(facts.modseq));
         }
     }
-    Ok(Some(Result { picked, modseq: highest.filter(|_| key.has_modseq()) }))
+    Ok(Result { picked, modseq: highest.filter(|_| key.has_modseq()) })
 }
 
 #[must_use]
@@ -60,21 +60,18 @@ enum Test<'k> {
 }
 
 impl<'k> Test<'k> {
-    fn new(view: &View, key: &'k Key) -> Option<Self> {
-        Some(match key {
-            Key::And(keys) => Test::And(keys.iter().map(|key| Test::new(view, key)).collect::<Option<_>>()?),
-            Key::Or(left, right) => Test::Or(Box::new(Test::new(view, left)?), Box::new(Test::new(view, right)?)),
-            Key::Not(key) => Test::Not(Box::new(Test::new(view, key)?)),
-            Key::Set(set) => {
-                view.pick(set, false)?;
-                Test::Numbers(set.resolve(view.len() as u32))
-            }
+    fn new(view: &View, key: &'k Key) -> Self {
+        match key {
+            Key::And(keys) => Test::And(keys.iter().map(|key| Test::new(view, key)).collect()),
+            Key::Or(left, right) => Test::Or(Box::new(Test::new(view, left)), Box::new(Test::new(view, right))),
+            Key::Not(key) => Test::Not(Box::new(Test::new(view, key))),
+            Key::Set(set) => Test::Numbers(set.resolve(view.len() as u32)),
             Key::Uid(set) => Test::Uids(set.resolve(view.iter().last().map_or(0, |(_, entry)| entry.uid))),
             Key::Header(name, word) => Test::Header(name, word.to_lowercase()),
             Key::Body(word) => Test::Body(word.to_lowercase()),
             Key::Text(word) => Test::Text(word.to_lowercase()),
             other => Test::Plain(other),
-        })
+        }
     }
 
     fn has_modseq(&self) -> bool {
@@ -132,9 +129,9 @@ impl Message<'_> {
             Key::Before(day) => arrived() < *day,
             Key::On(day) => arrived() == *day,
             Key::Since(day) => arrived() >= *day,
-            Key::SentBefore(day) => self.sent()?.is_some_and(|sent| sent < *day),
-            Key::SentOn(day) => self.sent()?.is_some_and(|sent| sent == *day),
-            Key::SentSince(day) => self.sent()?.is_some_and(|sent| sent >= *day),
+            Key::SentBefore(day) => self.sent()? < *day,
+            Key::SentOn(day) => self.sent()? == *day,
+            Key::SentSince(day) => self.sent()? >= *day,
             Key::Larger(size) => facts.size > *size,
             Key::Smaller(size) => facts.size < *size,
             Key::Older(seconds) => age >= *seconds,
@@ -154,13 +151,13 @@ impl Message<'_> {
         Ok(self.bytes.clone().unwrap_or_else(|| Arc::from([])))
     }
 
-    /// The day in the Date field, as its writer saw it.
-    fn sent(&mut self) -> io::Result<Option<Date>> {
+    /// The day in the Date field, as its writer saw it; without one the day of arrival.
+    fn sent(&mut self) -> io::Result<Date> {
         let bytes = self.bytes()?;
-        let Some(value) = field(&bytes[parse(&bytes).header], "Date") else { return Ok(None) };
-        let text = String::from_utf8_lossy(&value).into_owned();
-        let sent = mail_parser::DateTime::parse_rfc822(&text);
-        Ok(sent.and_then(|at| Date::new(at.year as i16, at.month as i8, at.day as i8).ok()))
+        let value = field(&bytes[parse(&bytes).header], "Date").unwrap_or_default();
+        let sent = mail_parser::DateTime::parse_rfc822(&String::from_utf8_lossy(&value));
+        let day = sent.and_then(|at| Date::new(at.year as i16, at.month as i8, at.day as i8).ok());
+        Ok(day.unwrap_or_else(|| date(self.facts.date)))
     }
 
     fn header_has(&mut self, name: &str, word: &str) -> io::Result<bool> {

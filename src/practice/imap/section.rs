@@ -79,6 +79,8 @@ fn find<'a>(root: &'a Entity, numbers: &[usize]) -> Option<Found<'a>> {
         (true, _) => Some(Found::Part(part)),
         (false, Kind::Message(inner)) => find(inner, rest),
         (false, Kind::Multipart(_)) => find(part, rest),
+        // Part 1 of a part that has no parts is itself: Dovecot sees it so, and clients ask for it.
+        (false, Kind::Leaf) if rest == [1] => Some(Found::Body(part)),
         (false, Kind::Leaf) => None,
     }
 }

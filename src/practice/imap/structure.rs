@@ -21,7 +21,7 @@ pub fn structure(out: &mut Vec<u8>, bytes: &[u8], entity: &Entity, extended: boo
         string(out, entity.media.subtype.as_bytes());
         if extended {
             out.push(b' ');
-            parameters(out, &entity.media);
+            parameters(out, &entity.media, false);
             disposition_and_on(out, header);
         }
         out.push(b')');
@@ -32,7 +32,8 @@ pub fn structure(out: &mut Vec<u8>, bytes: &[u8], entity: &Entity, extended: boo
     out.push(b' ');
     string(out, entity.media.subtype.as_bytes());
     out.push(b' ');
-    parameters(out, &entity.media);
+    let is_text = entity.media.kind.eq_ignore_ascii_case("text");
+    parameters(out, &entity.media, is_text && entity.media.parameter("charset").is_none());
     for name in ["Content-ID", "Content-Description"] {
         out.push(b' ');
         nstring(out, field(header, name).as_deref());
@@ -48,7 +49,7 @@ pub fn structure(out: &mut Vec<u8>, bytes: &[u8], entity: &Entity, extended: boo
         out.push(b' ');
         structure(out, bytes, inner, extended);
         out.extend_from_slice(format!(" {}", lines()).as_bytes());
-    } else if entity.media.kind.eq_ignore_ascii_case("text") {
+    } else if is_text {
         out.extend_from_slice(format!(" {}", lines()).as_bytes());
     }
     if extended {
@@ -59,12 +60,14 @@ pub fn structure(out: &mut Vec<u8>, bytes: &[u8], entity: &Entity, extended: boo
     out.push(b')');
 }
 
-fn parameters(out: &mut Vec<u8>, media: &Media) {
-    if media.parameters.is_empty() {
+/// Text without a charset is told to be US-ASCII, which is what RFC 2046 says it is.
+fn parameters(out: &mut Vec<u8>, media: &Media, is_ascii: bool) {
+    let default = is_ascii.then(|| ("charset".to_owned(), "us-ascii".to_owned()));
+    if media.parameters.is_empty() && default.is_none() {
         return out.extend_from_slice(b"NIL");
     }
     out.push(b'(');
-    for (n, (name, value)) in media.parameters.iter().enumerate() {
+    for (n, (name, value)) in media.parameters.iter().chain(&default).enumerate() {
         if n > 0 {
             out.push(b' ');
         }
@@ -84,7 +87,7 @@ fn disposition_and_on(out: &mut Vec<u8>, header: &[u8]) {
             out.push(b'(');
             string(out, disposition.kind.as_bytes());
             out.push(b' ');
-            parameters(out, &disposition);
+            parameters(out, &disposition, false);
             out.push(b')');
         }
     }

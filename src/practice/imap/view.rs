@@ -73,11 +73,10 @@ impl View {
             true => self.entries.last().map_or(0, |entry| entry.uid),
             false => self.entries.len() as u32,
         });
-        if !uid {
-            let last = self.entries.len() as u32;
-            if set.highest().is_some_and(|highest| highest > last) && !(last == 0 && set.highest() == Some(1)) {
-                return None;
-            }
+        // In an empty mailbox no set names anything, not even `*`.
+        let last = self.entries.len() as u32;
+        if !uid && (last == 0 || set.highest().is_some_and(|highest| highest > last)) {
+            return None;
         }
         let is_in =
             |(n, entry): &(usize, &Entry)| super::parse::contains(&ranges, if uid { entry.uid } else { *n as u32 });

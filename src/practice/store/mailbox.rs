@@ -41,6 +41,8 @@ pub enum FlagChange {
     Gone,
     /// It was changed after the modification number asked for (RFC 7162, UNCHANGEDSINCE).
     Modified,
+    /// The flags were so already.
+    Unchanged,
     Done,
 }
 
@@ -175,17 +177,18 @@ impl Mailbox {
             Change::Remove => new.remove(&named),
             Change::Replace => new = named,
         }
-        if new != message.facts.flags {
-            match state.keep.set_flags(&mut message.body, &new, &state.keywords) {
-                // Another program was faster; the next look finds out what it did.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FlagChange::Gone),
-                other => other?,
-            }
-            state.modseq += 1;
-            message.facts.flags = new;
-            message.facts.modseq = state.modseq;
-            self.tell(&guard);
+        if new == message.facts.flags {
+            return Ok(FlagChange::Unchanged);
         }
+        match state.keep.set_flags(&mut message.body, &new, &state.keywords) {
+            // Another program was faster; the next look finds out what it did.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FlagChange::Gone),
+            other => other?,
+        }
+        state.modseq += 1;
+        message.facts.flags = new;
+        message.facts.modseq = state.modseq;
+        self.tell(&guard);
         Ok(FlagChange::Done)
     }
 

@@ -57,6 +57,8 @@ pub enum Refusal {
     OverQuota,
     TooBig,
     Inbox,
+    /// A mailbox cannot be moved to below itself.
+    Below,
     Io(io::Error),
 }
 
@@ -75,6 +77,7 @@ impl fmt::Display for Refusal {
             Refusal::OverQuota => f.write_str("Quota exceeded (mailbox for user is full)"),
             Refusal::TooBig => f.write_str("Message is too big"),
             Refusal::Inbox => f.write_str("INBOX can't be deleted or replaced"),
+            Refusal::Below => f.write_str("Can't rename a mailbox to below itself"),
             Refusal::Io(error) => write!(f, "Storage failed: {error}"),
         }
     }
@@ -187,7 +190,7 @@ impl Store {
             return Err(Refusal::NoMailbox);
         }
         if to.starts_with(&below) {
-            return Err(Refusal::Name("Can't rename a mailbox to below itself"));
+            return Err(Refusal::Below);
         }
         if moving.iter().any(|(_, new)| inner.boxes.contains_key(new)) {
             return Err(Refusal::Exists);

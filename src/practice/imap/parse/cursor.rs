@@ -6,11 +6,16 @@ use super::Set;
 
 /// What is wrong with a command, in words for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bad(pub String);
+pub enum Bad {
+    /// It is not in IMAP's grammar.
+    Syntax(String),
+    /// It is, but means nothing: a mailbox name in no known encoding.
+    Senseless(&'static str),
+}
 
 impl Bad {
     pub fn new(why: &str) -> Self {
-        Bad(why.to_owned())
+        Bad::Syntax(why.to_owned())
     }
 }
 
@@ -54,7 +59,7 @@ impl<'a> Cursor<'a> {
     pub fn expect(&mut self, byte: u8) -> Result<(), Bad> {
         match self.eat(byte) {
             true => Ok(()),
-            false => Err(Bad(format!("Missing '{}'", char::from(byte)))),
+            false => Err(Bad::Syntax(format!("Missing '{}'", char::from(byte)))),
         }
     }
 

@@ -111,7 +111,7 @@ fn attribute(c: &mut Cursor<'_>) -> Result<Attribute, Bad> {
             c.expect(b']')?;
             Attribute::Section { section, peek: name == "BODY.PEEK", partial: partial(c)? }
         }
-        other => return Err(Bad(format!("Unknown parameter: {other}"))),
+        other => return Err(Bad::Syntax(format!("Unknown parameter: {other}"))),
     })
 }
 

@@ -13,7 +13,8 @@ pub struct List {
     pub subscribed: bool,
     pub special: bool,
     pub recursive: bool,
-    /// Some: return options were given, so the answer has their form.
+    /// It has options or several patterns, so that the answer is what was asked for and no more (RFC 5258, 3).
+    pub is_extended: bool,
     pub returns: Vec<Return>,
 }
 
@@ -44,6 +45,7 @@ pub fn list(c: &mut Cursor<'_>) -> Result<List, Bad> {
     let mut list = List::default();
     c.space()?;
     if c.peek() == Some(b'(') {
+        list.is_extended = true;
         for option in c.atom_list()? {
             match option.to_ascii_uppercase().as_str() {
                 "SUBSCRIBED" => list.subscribed = true,
@@ -61,6 +63,7 @@ pub fn list(c: &mut Cursor<'_>) -> Result<List, Bad> {
     list.reference = mailbox_name(&c.astring()?)?;
     c.space()?;
     if c.eat(b'(') {
+        list.is_extended = true;
         loop {
             list.patterns.push(pattern(c)?);
             if c.eat(b')') {
@@ -78,6 +81,7 @@ pub fn list(c: &mut Cursor<'_>) -> Result<List, Bad> {
         if !c.eat_word("RETURN ") {
             return Err(Bad::new("Unknown parameter"));
         }
+        list.is_extended = true;
         list.returns = returns(c)?;
     }
     Ok(list)
@@ -105,7 +109,7 @@ pub fn status_items(c: &mut Cursor<'_>) -> Result<Vec<Status>, Bad> {
             "HIGHESTMODSEQ" => Status::HighestModSeq,
             "SIZE" => Status::Size,
             "DELETED" => Status::Deleted,
-            other => return Err(Bad(format!("Invalid status item {other}"))),
+            other => return Err(Bad::Syntax(format!("Invalid status item {other}"))),
         })
     };
     words.iter().map(item).collect()

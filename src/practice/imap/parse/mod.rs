@@ -60,6 +60,8 @@ pub struct Wrong {
     /// Upper case; empty when there was none.
     pub verb: String,
     pub why: String,
+    /// False: the grammar has it, so the answer is NO and not BAD.
+    pub is_syntax: bool,
 }
 
 /// Tag and upper-case verb (for `UID …` with its second word) of the first line, as far as they are there.
@@ -80,9 +82,9 @@ pub fn head(line: &[u8]) -> (Option<String>, String) {
 pub fn parse(bytes: &[u8]) -> Result<(String, Command), Wrong> {
     let mut cursor = Cursor::new(bytes);
     let Ok(tag) = cursor.tag() else {
-        return Err(Wrong { tag: "*".to_owned(), verb: String::new(), why: "Invalid tag".to_owned() });
+        return Err(Wrong { tag: "*".to_owned(), verb: String::new(), why: "Invalid tag".to_owned(), is_syntax: true });
     };
-    let wrong = |verb: &str, why: String| Wrong { tag: tag.clone(), verb: verb.to_owned(), why };
+    let wrong = |verb: &str, why: String| Wrong { tag: tag.clone(), verb: verb.to_owned(), why, is_syntax: true };
     if cursor.space().is_err() {
         return Err(wrong("", "Missing command".to_owned()));
     }
@@ -96,7 +98,8 @@ pub fn parse(bytes: &[u8]) -> Result<(String, Command), Wrong> {
     let shown = if uid { format!("UID {verb}") } else { verb };
     match read {
         Ok(command) => Ok((tag, command)),
-        Err(Bad(why)) => Err(wrong(&shown, why)),
+        Err(Bad::Syntax(why)) => Err(wrong(&shown, why)),
+        Err(Bad::Senseless(why)) => Err(Wrong { is_syntax: false, ..wrong(&shown, why.to_owned()) }),
     }
 }
 
@@ -220,5 +223,5 @@ fn mailbox(c: &mut Cursor<'_>) -> Result<String, Bad> {
 fn mailbox_name(bytes: &[u8]) -> Result<String, Bad> {
     from_modified_utf7(bytes)
         .or_else(|| std::str::from_utf8(bytes).ok().filter(|t| !t.is_ascii()).map(str::to_owned))
-        .ok_or_else(|| Bad::new("Mailbox name isn't valid mUTF-7"))
+        .ok_or(Bad::Senseless("Mailbox name isn't valid mUTF-7"))
 }

@@ -138,7 +138,7 @@ fn key(c: &mut Cursor<'_>, depth: usize, budget: &mut usize) -> Result<Key, Bad>
         "FROM" | "TO" | "CC" | "BCC" | "SUBJECT" => Key::Header(word, text(c)?),
         "BODY" => Key::Body(text(c)?),
         "TEXT" => Key::Text(text(c)?),
-        _ => return Err(Bad(format!("Unknown argument {word}"))),
+        _ => return Err(Bad::Syntax(format!("Unknown argument {word}"))),
     })
 }
 
