@@ -73,6 +73,10 @@ pub(super) fn build(verb: &str, tokens: &[Token<'_>], names: Names) -> Object {
         "GETMETADATA" | "SETMETADATA" => metadata(&mut cursor, names, &mut args),
         _ => {}
     }
+    // A literal that is still to come says nothing.
+    if let Some((Token { kind: Kind::Literal { known: false, .. }, .. }, before)) = cursor.rest.split_last() {
+        cursor.rest = before;
+    }
     // What an extension has added.
     if !cursor.rest.is_empty() {
         args.text("arguments", &cursor.render());

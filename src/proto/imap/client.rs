@@ -360,6 +360,7 @@ impl Talk {
         } else {
             torn_secret(text)
         };
+        let secret = secret.filter(|secret| !secret.is_empty());
         let secrets = secret.as_slice();
         out.piece(Piece { from: Side::Client, wire: &rest, secrets, body: Body::Raw });
     }

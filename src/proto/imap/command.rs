@@ -41,7 +41,9 @@ impl<'l> Head<'l> {
         {
             return Some(login);
         }
-        (is_tag(tag) && is_verb(verb)).then_some(head)
+        // A login is one whatever its tag looks like: its password is hidden.
+        let is_login = matches!(head.kind, Kind::Login | Kind::Authenticate);
+        (is_login || is_tag(tag) && is_verb(verb)).then_some(head)
     }
 
     fn of(line: &'l [u8], tag: &'l [u8], verb: &[u8], after: usize) -> Head<'l> {

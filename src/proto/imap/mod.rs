@@ -57,18 +57,13 @@ impl Deflate {
 impl Imap {
     /// Reads deflate; gives how much of it was taken. Less than all means that the side has to wait.
     fn inflate(&mut self, from: Side, bytes: &[u8], out: &mut dyn Sink) -> usize {
-        let Some(deflate) = &mut self.deflate else { return 0 };
-        let stream = deflate.side(from);
         let mut at = 0;
         loop {
-            let (taken, step) = stream.step(bytes.get(at..).unwrap_or_default());
+            let Some(deflate) = &mut self.deflate else { return at };
+            let (taken, step) = deflate.side(from).step(bytes.get(at..).unwrap_or_default());
             at += taken;
-            if !stream.kept().is_empty() {
-                let (read, _) = self.talk.feed(from, stream.kept(), out);
-                stream.read(read);
-                if read > 0 {
-                    continue;
-                }
+            if self.read_kept(from, out) {
+                continue;
             }
             match step {
                 Step::Moved => {}
@@ -83,6 +78,30 @@ impl Imap {
                 }
             }
         }
+    }
+
+    /// Reads what was inflated of a side, as far as may be; says whether that was anything. While the client waits for
+    /// an answer, the server is read line by line, so that the client goes on right behind the line that has it.
+    fn read_kept(&mut self, from: Side, out: &mut dyn Sink) -> bool {
+        let mut any = false;
+        while let Some(deflate) = &mut self.deflate {
+            let waits = from == Side::Server && !deflate.client.kept().is_empty();
+            let kept = deflate.side(from).kept();
+            if kept.is_empty() {
+                break;
+            }
+            let end = memchr::memchr(b'\n', kept).filter(|_| waits).map_or(kept.len(), |end| end + 1);
+            let (read, _) = self.talk.feed(from, kept.get(..end).unwrap_or(kept), out);
+            deflate.side(from).read(read);
+            if waits {
+                self.inflate(Side::Client, b"", out);
+            }
+            if read == 0 {
+                break;
+            }
+            any = true;
+        }
+        any
     }
 
     /// The server has said something: what the client said before, and had to wait for it, may be read now.

@@ -79,6 +79,9 @@ impl Talk {
 
     /// `place` is where the line stands in the bytes being fed, if it is all there.
     fn server_line(&mut self, line: &[u8], part: Part, place: Option<usize>, out: &mut dyn Sink) -> Halt {
+        if self.setup.hide_starttls && !self.compressed {
+            self.server.framer.set_whole_lines(true);
+        }
         if matches!(part, Part::Middle | Part::Tail) {
             self.server_block(line, part, out);
             return Halt::End;
@@ -147,12 +150,11 @@ impl Talk {
             }
             Kind::Authenticate => {
                 let auth = self.auth.take();
+                self.response_not_wanted();
                 if ok {
                     let layer = auth.map(|auth| (auth.exchange.mechanism().to_owned(), command.of));
                     self.client.after_auth.clone_from(&layer);
                     self.server.after_auth = layer;
-                } else {
-                    self.response_not_wanted();
                 }
             }
             Kind::Unauthenticate if ok => self.names = Names::default(),

@@ -122,6 +122,8 @@ impl Talk {
             return;
         }
         self.compressing = false;
+        // Until the next line of the server is complete.
+        self.server.framer.set_whole_lines(false);
         if let Some(auth) = &mut self.auth {
             auth.asked = true;
         }

@@ -37,7 +37,7 @@ impl Talk {
         }
     }
 
-    /// A login by SASL was refused before it began.
+    /// A login by SASL is over. What was sent of it until then and not read is none of the server's commands.
     pub(in crate::proto::imap) fn response_not_wanted(&mut self) {
         self.client.suspect = self.client.held;
         self.client.suspect_all = false;

@@ -1,4 +1,6 @@
 //! What the real Thunderbird and the real Dovecot said to each other, in the order in which it was relayed.
+//! Takes the reads of both sockets; every piece must be understood, whatever the cuts.
+//! Does not know what is expected of single lines; see `traps`.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,6 @@
 //! Laws 2, 3 and 4: pieces tile, cuts do not matter, nothing panics, whatever both sides say.
+//! Takes arbitrary turns made of IMAP's own words and of noise, plain and deflated.
+//! Does not know what the pieces say, only how they hang together.
 
 use std::io::Write;
 
@@ -12,20 +14,78 @@ use crate::proto::laws::{Script, keep};
 
 /// What an IMAP conversation is made of, in and out of place.
 const CLIENT: &[&str] = &[
-    "a1 NOOP\r\n", "a2 LOGIN joe pw\r\n", "a3 LOGIN {3}\r\n", "a3 LOGIN {3+}\r\n", "joe {2+}\r\n", "pw\r\n", "joe", "\r\n",
-    "a4 AUTHENTICATE PLAIN\r\n", "a4 AUTHENTICATE GSSAPI YQ==\r\n", "AGpvZQBwdw==\r\n", "*\r\n", "a5 IDLE\r\n", "DONE\r\n",
-    "a6 APPEND x (\\Seen) {5}\r\n", "hello", "a7 APPEND x CATENATE (URL \"/a\" TEXT {5+}\r\n", " TEXT ~{0+}\r\n", ")\r\n",
-    "a8 UID FETCH 1:* (UID BODY[HEADER.FIELDS (\"To\" {4+}\r\n", "From)])\r\n", "a9 STARTTLS\r\n", "b1 SEARCH OR NOT TO \"{3}\r\n",
-    "LOGIN joe pw\r\n", "x y LOGIN joe pw\r\n", "\0\0\u{1}", " ", "\"", "{5}", "{3+}\r\n", "a", "b2 UNAUTHENTICATE\r\n", "((((",
+    "a1 NOOP\r\n",
+    "a2 LOGIN joe pw\r\n",
+    "a3 LOGIN {3}\r\n",
+    "a3 LOGIN {3+}\r\n",
+    "joe {2+}\r\n",
+    "pw\r\n",
+    "joe",
+    "\r\n",
+    "a4 AUTHENTICATE PLAIN\r\n",
+    "a4 AUTHENTICATE GSSAPI YQ==\r\n",
+    "AGpvZQBwdw==\r\n",
+    "*\r\n",
+    "a5 IDLE\r\n",
+    "DONE\r\n",
+    "a6 APPEND x (\\Seen) {5}\r\n",
+    "hello",
+    "a7 APPEND x CATENATE (URL \"/a\" TEXT {5+}\r\n",
+    " TEXT ~{0+}\r\n",
+    ")\r\n",
+    "a8 UID FETCH 1:* (UID BODY[HEADER.FIELDS (\"To\" {4+}\r\n",
+    "From)])\r\n",
+    "a9 STARTTLS\r\n",
+    "b1 SEARCH OR NOT TO \"{3}\r\n",
+    "LOGIN joe pw\r\n",
+    "x y LOGIN joe pw\r\n",
+    "\0\0\u{1}",
+    " ",
+    "\"",
+    "{5}",
+    "{3+}\r\n",
+    "a",
+    "b2 UNAUTHENTICATE\r\n",
+    "((((",
 ];
 
 const SERVER: &[&str] = &[
-    "* OK [CAPABILITY IMAP4rev1 STARTTLS] hi\r\n", "* PREAUTH x\r\n", "+ go\r\n", "+\r\n", "+ eyJzdGF0dXMiOiI0MDAifQ==\r\n",
-    "a1 OK done\r\n", "a2 NO {5}\r\n", "a3 BAD no\r\n", "a4 OK [CAPABILITY STARTTLS X] in\r\n", "a4 NO out\r\n", "a5 OK idle\r\n",
-    "a6 BAD\r\n", "a7 OK [APPENDUID 1 2] x\r\n", "a8 OK x\r\n", "a9 OK tls\r\n", "a9 NO tls\r\n", "b2 OK x\r\n", "* 3 EXISTS\r\n",
-    "* 1 FETCH (UID 5 BODY[] {5}\r\n", "hello", " FLAGS (\\Seen))\r\n", "* LIST () \"/\" {3}\r\n", "abc\r\n", "* LIST () \"/\" ~{0}\r\n",
-    "* CAPABILITY IMAP4rev1 STARTTLS STARTTLS IDLE\r\n", "* SEARCH 1 2 (MODSEQ 5)\r\n", "* NAMESPACE ((\"\" \".\")) NIL NIL\r\n",
-    "* ENABLED UTF8=ACCEPT\r\n", "* BYE\r\n", "\0\0\0\u{4}", "garbage\r\n", "* ", "{3}\r\n", "\"", "((", "* 1 FETCH ((((\r\n",
+    "* OK [CAPABILITY IMAP4rev1 STARTTLS] hi\r\n",
+    "* PREAUTH x\r\n",
+    "+ go\r\n",
+    "+\r\n",
+    "+ eyJzdGF0dXMiOiI0MDAifQ==\r\n",
+    "a1 OK done\r\n",
+    "a2 NO {5}\r\n",
+    "a3 BAD no\r\n",
+    "a4 OK [CAPABILITY STARTTLS X] in\r\n",
+    "a4 NO out\r\n",
+    "a5 OK idle\r\n",
+    "a6 BAD\r\n",
+    "a7 OK [APPENDUID 1 2] x\r\n",
+    "a8 OK x\r\n",
+    "a9 OK tls\r\n",
+    "a9 NO tls\r\n",
+    "b2 OK x\r\n",
+    "* 3 EXISTS\r\n",
+    "* 1 FETCH (UID 5 BODY[] {5}\r\n",
+    "hello",
+    " FLAGS (\\Seen))\r\n",
+    "* LIST () \"/\" {3}\r\n",
+    "abc\r\n",
+    "* LIST () \"/\" ~{0}\r\n",
+    "* CAPABILITY IMAP4rev1 STARTTLS STARTTLS IDLE\r\n",
+    "* SEARCH 1 2 (MODSEQ 5)\r\n",
+    "* NAMESPACE ((\"\" \".\")) NIL NIL\r\n",
+    "* ENABLED UTF8=ACCEPT\r\n",
+    "* BYE\r\n",
+    "\0\0\0\u{4}",
+    "garbage\r\n",
+    "* ",
+    "{3}\r\n",
+    "\"",
+    "((",
+    "* 1 FETCH ((((\r\n",
 ];
 
 fn script() -> impl Strategy<Value = Script> {
@@ -35,10 +95,7 @@ fn script() -> impl Strategy<Value = Script> {
             1 => proptest::collection::vec(any::<u8>(), 1..12),
         ]
     };
-    let turn = prop_oneof![
-        said(CLIENT).prop_map(|bytes| (C, bytes)),
-        said(SERVER).prop_map(|bytes| (S, bytes)),
-    ];
+    let turn = prop_oneof![said(CLIENT).prop_map(|bytes| (C, bytes)), said(SERVER).prop_map(|bytes| (S, bytes)),];
     proptest::collection::vec(turn, 0..16)
 }
 

@@ -124,10 +124,22 @@ impl Talk {
         Talk { dialog: (SPEC.dialog)(setup), out: Recorder::default(), held: [vec![], vec![]], upgrade: None }
     }
 
-    pub fn say(&mut self, from: Side, bytes: &[u8]) {
-        self.held[from as usize].extend_from_slice(bytes);
-        self.read(from);
-        self.read(from.other());
+    /// As in a session, a side that waits goes on right behind the line that has its answer.
+    pub fn say(&mut self, from: Side, mut bytes: &[u8]) {
+        loop {
+            let waits = !self.held(from.other()).is_empty();
+            let end = bytes.iter().position(|&byte| byte == b'\n').filter(|_| waits).map_or(bytes.len(), |end| end + 1);
+            self.held[from as usize].extend_from_slice(&bytes[..end]);
+            bytes = &bytes[end..];
+            self.read(from);
+            self.read(from.other());
+            if bytes.is_empty() || self.upgrade.is_some() {
+                break;
+            }
+        }
+        if let (Some((_, behind)), Side::Server) = (&mut self.upgrade, from) {
+            behind.extend_from_slice(bytes);
+        }
     }
 
     fn read(&mut self, from: Side) {
@@ -228,4 +240,14 @@ fn line(found: &Found) -> String {
         other => format!("{other:?}"),
     };
     format!("{side} {} {what}", found.seq)
+}
+
+/// Everything found in a conversation, each part of it fed whole.
+pub(super) fn talk(script: &[(Side, &[u8])]) -> Recorder {
+    let mut talk = Talk::new();
+    for (from, bytes) in script {
+        talk.say(*from, bytes);
+    }
+    talk.end();
+    talk.out
 }
