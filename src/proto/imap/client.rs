@@ -3,12 +3,14 @@
 //! Does not know what the server answers, save through the state that `server` changes.
 
 mod literal;
+mod login;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
+use self::login::{note_binding, say_user, torn_secret};
 use super::args;
-use super::command::{Head, Kind, Login, word};
+use super::command::{Head, Kind, Login, skip_space, word};
 use super::scan::{Literal, Scan, without_end};
 use super::talk::{Auth, Halt, Outstanding, REMEMBERED_MAX, Talk, USER_MAX};
 use super::token::{self, TOKENS_MAX, Token};
@@ -177,36 +179,6 @@ impl Talk {
         }
     }
 
-    /// A SASL response: all of the line is secret, save a `*` that cancels.
-    fn response(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
-        let text = without_end(line).trim_ascii_end();
-        let all = [0..text.len()];
-        let secrets: &[Range<usize>] = if text.is_empty() || text == b"*" && part == Part::Whole { &[] } else { &all };
-        let body = match self.auth.as_mut() {
-            Some(auth) => {
-                auth.asked = false;
-                let said = auth.exchange.response(text);
-                if let Some(user) = &said.user {
-                    out.user(user);
-                }
-                Body::Auth(said)
-            }
-            // The server has ended the exchange while this line was coming.
-            None => Body::Raw,
-        };
-        let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body });
-        self.client.line = Line { kind: LineKind::Auth, of, secret: true };
-    }
-
-    /// Sent, unasked, for a login that was then refused: the server takes it for a command, but it may be a password.
-    fn suspect(&mut self, line: &[u8], out: &mut dyn Sink) {
-        let text = without_end(line);
-        let all = [0..text.len()];
-        let secrets: &[Range<usize>] = if text.is_empty() { &[] } else { &all };
-        let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body: Body::Raw });
-        self.client.line = Line { kind: LineKind::Suspect, of, secret: true };
-    }
-
     fn command_begins(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
         let head = Head::parse(line).filter(|head| part == Part::Whole || head.ended);
         let Some(head) = head else {
@@ -364,38 +336,6 @@ impl Talk {
         let secrets = secret.as_slice();
         out.piece(Piece { from: Side::Client, wire: &rest, secrets, body: Body::Raw });
     }
-
-    /// The start of an AUTHENTICATE; gives where its initial response stands (RFC 4959).
-    fn authenticate(
-        &mut self,
-        text: &[u8],
-        at: usize,
-        part: Part,
-        args: &mut Object,
-        out: &mut dyn Sink,
-    ) -> Option<Range<usize>> {
-        let (mechanism, after) = word(text, at).unwrap_or_default();
-        let mut exchange = Exchange::new(&String::from_utf8_lossy(mechanism), 0);
-        args.text("mechanism", exchange.mechanism());
-        let initial_at = super::command::skip_space(text, after);
-        let initial = text.get(initial_at..).unwrap_or_default();
-        let secret = (!mechanism.is_empty() && !initial.is_empty()).then_some(initial_at..text.len());
-        if secret.is_some() {
-            args.flag("initial", true);
-            if part == Part::Whole {
-                let response = exchange.response(initial.trim_ascii_end());
-                if let Some(user) = &response.user {
-                    args.text("user", user);
-                    out.user(user);
-                }
-                if !response.args.is_empty() {
-                    args.object("response", &response.args);
-                }
-            }
-        }
-        self.auth = Some(Auth { exchange, asked: false });
-        secret
-    }
 }
 
 impl Unfinished {
@@ -429,42 +369,4 @@ impl Unfinished {
         self.said = args;
         self.said.clone()
     }
-}
-
-fn say_user(user: &[u8], args: &mut Object, out: &mut dyn Sink) {
-    let user = String::from_utf8_lossy(user);
-    args.text("user", &user);
-    out.user(&user);
-}
-
-/// What may be a secret in a command that was torn off.
-fn torn_secret(text: &[u8]) -> Option<Range<usize>> {
-    let head = Head::parse(text)?;
-    match head.kind {
-        Kind::Login => Login::default().read(text, head.rest_at, false).1,
-        Kind::Authenticate => {
-            let (_, after) = word(text, head.rest_at)?;
-            let from = super::command::skip_space(text, after);
-            (from < text.len()).then_some(from..text.len())
-        }
-        _ => None,
-    }
-}
-
-fn note_binding(mechanism: &str, about: Seq, out: &mut dyn Sink) {
-    if !mechanism.ends_with("-PLUS") {
-        return;
-    }
-    let without = mechanism.strip_suffix("-PLUS").unwrap_or(mechanism);
-    out.note(Note {
-        level: Level::Warn,
-        code: "channel-binding".to_owned(),
-        text: format!(
-            "{mechanism} binds the login to the TLS connection, and here client and server each have another one, so \
-             the server will refuse it; choose {without} in the client, or let this host's TLS through unread with \
-             --passthrough"
-        ),
-        about: Some(about),
-        ..Note::default()
-    });
 }

@@ -135,9 +135,15 @@ fn quoted(rest: &[u8]) -> (Cow<'_, [u8]>, &[u8]) {
 }
 
 fn word_length(rest: &[u8], brackets: bool) -> usize {
-    let mut depth = 0_usize;
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (index, &byte) in rest.iter().enumerate() {
+        if quoted {
+            quoted = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            continue;
+        }
         match byte {
+            b'"' if depth > 0 => quoted = true,
             b'[' if brackets => depth += 1,
             b']' if brackets => depth = depth.saturating_sub(1),
             b' ' | b'\t' | b'(' | b')' | b'"' | b'\r' | b'\n' if depth == 0 => return index.max(1),

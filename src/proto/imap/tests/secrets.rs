@@ -57,7 +57,7 @@ fn login_in_one_line() {
 fn login_with_literals() {
     let length = CANARY.len();
     for mark in ["", "+"] {
-        let password = format!("CANARY\r\n");
+        let password = "CANARY\r\n";
         for user in [
             vec![format!("a LOGIN joe {{{length}{mark}}}\r\n")],
             vec![format!("a LOGIN \"joe\" ~{{{length}{mark}}}\r\n")],
@@ -72,7 +72,7 @@ fn login_with_literals() {
                     turns.push((S, "+ go\r\n"));
                 }
             }
-            turns.push((C, &password));
+            turns.push((C, password));
             turns.push((S, "a OK in\r\n"));
             hidden(&turns);
         }

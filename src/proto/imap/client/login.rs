@@ -1,0 +1,107 @@
+//! Logins on the client's side: SASL responses, the start of an AUTHENTICATE, and what is secret in torn or stray lines.
+//! Takes lines of which it is known that they belong to a login, gives pieces with their secrets marked.
+//! Does not know LOGIN's arguments; these are read in `command`.
+
+use super::*;
+
+impl Talk {
+    /// A SASL response: all of the line is secret, save a `*` that cancels.
+    pub(super) fn response(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
+        let text = without_end(line).trim_ascii_end();
+        let all = [0..text.len()];
+        let secrets: &[Range<usize>] = if text.is_empty() || text == b"*" && part == Part::Whole { &[] } else { &all };
+        let body = match self.auth.as_mut() {
+            Some(auth) => {
+                auth.asked = false;
+                let said = auth.exchange.response(text);
+                if let Some(user) = &said.user {
+                    out.user(user);
+                }
+                Body::Auth(said)
+            }
+            // The server has ended the exchange while this line was coming.
+            None => Body::Raw,
+        };
+        let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body });
+        self.client.line = Line { kind: LineKind::Auth, of, secret: true };
+    }
+
+    /// Sent, unasked, for a login that was then refused: the server takes it for a command, but it may be a password.
+    pub(super) fn suspect(&mut self, line: &[u8], out: &mut dyn Sink) {
+        let text = without_end(line);
+        let all = [0..text.len()];
+        let secrets: &[Range<usize>] = if text.is_empty() { &[] } else { &all };
+        let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body: Body::Raw });
+        self.client.line = Line { kind: LineKind::Suspect, of, secret: true };
+    }
+
+    /// The start of an AUTHENTICATE; gives where its initial response stands (RFC 4959).
+    pub(super) fn authenticate(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        part: Part,
+        args: &mut Object,
+        out: &mut dyn Sink,
+    ) -> Option<Range<usize>> {
+        let (mechanism, after) = word(text, at).unwrap_or_default();
+        let mut exchange = Exchange::new(&String::from_utf8_lossy(mechanism), 0);
+        args.text("mechanism", exchange.mechanism());
+        let initial_at = skip_space(text, after);
+        let initial = text.get(initial_at..).unwrap_or_default();
+        let secret = (!mechanism.is_empty() && !initial.is_empty()).then_some(initial_at..text.len());
+        if secret.is_some() {
+            args.flag("initial", true);
+            if part == Part::Whole {
+                let response = exchange.response(initial.trim_ascii_end());
+                if let Some(user) = &response.user {
+                    args.text("user", user);
+                    out.user(user);
+                }
+                if !response.args.is_empty() {
+                    args.object("response", &response.args);
+                }
+            }
+        }
+        self.auth = Some(Auth { exchange, asked: false });
+        secret
+    }
+}
+
+pub(super) fn say_user(user: &[u8], args: &mut Object, out: &mut dyn Sink) {
+    let user = String::from_utf8_lossy(user);
+    args.text("user", &user);
+    out.user(&user);
+}
+
+/// What may be a secret in a command that was torn off.
+pub(super) fn torn_secret(text: &[u8]) -> Option<Range<usize>> {
+    let head = Head::parse(text)?;
+    match head.kind {
+        Kind::Login => Login::default().read(text, head.rest_at, false).1,
+        Kind::Authenticate => {
+            let (_, after) = word(text, head.rest_at)?;
+            let from = skip_space(text, after);
+            (from < text.len()).then_some(from..text.len())
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn note_binding(mechanism: &str, about: Seq, out: &mut dyn Sink) {
+    if !mechanism.ends_with("-PLUS") {
+        return;
+    }
+    let without = mechanism.strip_suffix("-PLUS").unwrap_or(mechanism);
+    out.note(Note {
+        level: Level::Warn,
+        code: "channel-binding".to_owned(),
+        text: format!(
+            "{mechanism} binds the login to the TLS connection, and here client and server each have another one, so \
+             the server will refuse it; choose {without} in the client, or let this host's TLS through unread with \
+             --passthrough"
+        ),
+        about: Some(about),
+        ..Note::default()
+    });
+}
