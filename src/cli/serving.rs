@@ -16,6 +16,9 @@ use crate::store::Store;
 use crate::view::words::Explainer;
 use crate::view::{self, Form};
 
+/// How long the last lines may take to be printed when everything else has ended.
+const PRINT_FOR: Duration = Duration::from_secs(2);
+
 /// What is printed while sessions run.
 #[derive(clap::Args, Debug)]
 pub struct Shown {
@@ -104,7 +107,12 @@ pub async fn run(
         let (send, receive) = sync_channel(LIVE_MAX);
         let (json, explain, style) = (shown.json, shown.explain, globals.style());
         let form = if json { Form::Json } else { Form::Text(style) };
-        (Some(send), Some(std::thread::spawn(move || print_live(&receive, live(form, explain)))))
+        let (printed, done) = sync_channel(1);
+        std::thread::spawn(move || {
+            print_live(&receive, live(form, explain));
+            let _ = printed.send(());
+        });
+        (Some(send), Some(done))
     };
     let stop = async {
         either(&mut signals.first).await;
@@ -118,7 +126,8 @@ pub async fn run(
     let served = proxy.run(store, live, Duration::from_secs(grace), stop, force).await;
     let served = served.map_err(|error| Failure::work(format!("cannot serve: {error}")))?;
     if let Some(printer) = printer {
-        let _ = printer.join();
+        // Whoever reads our output may have stopped reading; that is no reason not to end.
+        let _ = printer.recv_timeout(PRINT_FOR);
     }
     if served.refused > 0 {
         eprintln!("mailtap: {} connections were refused: their addresses are not in --allow-from", served.refused);
