@@ -3,6 +3,7 @@
 //! Knows neither where events come from nor where the output goes.
 
 mod jsonl;
+mod pcapng;
 mod raw;
 
 use std::io::{self, Write};
@@ -17,7 +18,7 @@ pub struct Format {
 }
 
 /// Every format.
-pub const ALL: &[Format] = &[jsonl::FORMAT, raw::CLIENT, raw::SERVER];
+pub const ALL: &[Format] = &[pcapng::FORMAT, jsonl::FORMAT, raw::CLIENT, raw::SERVER];
 
 /// Writes one session in a format. Holds a bounded part of it at a time, however long the session is.
 pub trait Export {

@@ -6,11 +6,31 @@ use crate::support::{
     capture::write_pcap,
     clients::tshark,
     jobs::{script, seed},
+    mailtap,
     recording::Recording,
     servers::{servers, user},
     tap::Capture,
     through::Through,
 };
+
+/// What tshark reads in the capture that `mailtap export` makes of a recording; it must complain of nothing.
+#[track_caller]
+fn exported(recording: &Recording, fields: &[&str]) -> Vec<Vec<Vec<String>>> {
+    let folder = tempfile::tempdir().expect("a folder for the capture");
+    let file = folder.path().join("session.pcapng");
+    // The folder that it was recorded in is gone by now.
+    let lines: String = recording.events.iter().map(|event| format!("{event}\n")).collect();
+    let path = folder.path().join("session.jsonl");
+    std::fs::write(&path, lines).expect("a recording");
+    let path = path.to_str().expect("a path as text");
+    let to = file.to_str().expect("a path as text");
+    mailtap::run(folder.path(), &["export", path, "--format", "pcapng", "-o", to]).expect_ok();
+    let checks = ["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
+    let filter = "tcp.analysis.flags || tcp.checksum.status == 0 || ip.checksum.status == 0 || _ws.malformed";
+    let wrong = tshark(&file, &[&checks[..], &["-Y", filter]].concat(), &["frame.number", "_ws.expert.message"]);
+    assert!(wrong.is_empty(), "{wrong:?}");
+    tshark(&file, &[], fields)
+}
 
 /// One session through mailtap, and the capture of it as tshark sees it.
 #[track_caller]
@@ -29,7 +49,11 @@ fn column(rows: &[Vec<Vec<String>>], number: usize) -> Vec<String> {
 fn smtp_commands_and_codes_are_tsharks() {
     let through = Through::start("submission", servers().postfix.submission, &[]);
     script("smtp_job.py", &["smtp"], through.address(), &user("tshark"), "cram-md5");
-    let (recording, rows) = session(through, 25, &["smtp.req.command", "smtp.response.code"]);
+    let fields = ["smtp.req.command", "smtp.response.code"];
+    let (recording, rows) = session(through, 25, &fields);
+    let exported = exported(&recording, &fields);
+    assert_eq!(column(&exported, 0), column(&rows, 0), "commands: in the export (left), on the wire (right)");
+    assert_eq!(column(&exported, 1), column(&rows, 1), "codes: in the export (left), on the wire (right)");
     let commands: Vec<String> = column(&rows, 0).iter().map(|verb| verb.to_uppercase()).collect();
     // tshark takes a line for a command only when its first word has four letters or is one of a few longer ones it
     // knows; Postfix and mailtap take any word for one, which Postfix then refuses.
@@ -45,7 +69,11 @@ fn pop3_commands_and_replies_are_tsharks() {
     let user = user("tshark");
     seed(&user);
     script("pop3_job.py", &[], through.address(), &user, "pass");
-    let (recording, rows) = session(through, 110, &["pop.request.command", "pop.response.indicator"]);
+    let fields = ["pop.request.command", "pop.response.indicator"];
+    let (recording, rows) = session(through, 110, &fields);
+    let exported = exported(&recording, &fields);
+    assert_eq!(column(&exported, 0), column(&rows, 0), "commands: in the export (left), on the wire (right)");
+    assert_eq!(column(&exported, 1), column(&rows, 1), "indicators: in the export (left), on the wire (right)");
     let commands: Vec<String> = column(&rows, 0).iter().map(|verb| verb.to_uppercase()).collect();
     assert_eq!(commands, recording.verbs(), "commands: tshark (left), mailtap (right)");
     assert_eq!(column(&rows, 1), recording.statuses(), "indicators: tshark (left), mailtap (right)");
@@ -57,6 +85,8 @@ fn imap_commands_and_statuses_are_tsharks() {
     script("imap_job.py", &[], through.address(), &user("tshark"), "login");
     let fields = ["imap.request_tag", "imap.request.command", "imap.response_tag", "imap.response.status"];
     let (recording, rows) = session(through, 143, &fields);
+    let tags = column(&exported(&recording, &fields), 2);
+    assert_eq!(tags.last(), column(&rows, 2).last(), "the export ends with the same reply");
     // tshark knows no literals of clients: it takes each line of an appended message for a command, and misses what
     // follows a literal. imaplib begins all its tags with the same four letters, which tells the real ones.
     let prefix: String = column(&rows, 0)[0].chars().take(4).collect();
