@@ -1,4 +1,6 @@
 //! Captures read back: blocks by their lengths, packets by etherparse's reader.
+//! Takes events, gives what a reader of the file sees.
+//! Does not use the writer's own code for the reading.
 
 use std::borrow::Cow;
 
