@@ -112,6 +112,13 @@ impl Object {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
+    /// Changes every text in it, at any depth; names stay.
+    pub fn map_texts(&mut self, change: &mut dyn FnMut(&mut String)) {
+        let mut map = self.map();
+        map.values_mut().for_each(|value| map_texts(value, change));
+        *self = Object::from(&map);
+    }
+
     fn name(&mut self, name: &str) {
         let mut quoted = String::with_capacity(name.len() + 2);
         quote(&mut quoted, name);
@@ -163,6 +170,16 @@ fn write_value(out: &mut String, value: &Value) {
         Value::Null | Value::Bool(_) | Value::Number(_) => {
             let _ = write!(out, "{value}");
         }
+    }
+}
+
+/// Depth is bounded as above.
+fn map_texts(value: &mut Value, change: &mut dyn FnMut(&mut String)) {
+    match value {
+        Value::String(text) => change(text),
+        Value::Object(map) => map.values_mut().for_each(|value| map_texts(value, change)),
+        Value::Array(values) => values.iter_mut().for_each(|value| map_texts(value, change)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

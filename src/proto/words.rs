@@ -42,3 +42,18 @@ impl<'l> Words<'l> {
         self.rest_at()..self.text.len()
     }
 }
+
+/// Where the secret of a login stands that belongs to another protocol: the client speaks to the wrong port, or its
+/// user types. Asked of lines whose verb means nothing here.
+pub(super) fn foreign_login(line: &[u8]) -> Option<Range<usize>> {
+    let is = |word: &[u8], names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+    let mut words = Words::of(line);
+    let (_, first) = words.next()?;
+    let mut found = is(first, &["PASS", "APOP", "AUTH", "LOGIN", "AUTHENTICATE"]);
+    if !found {
+        // Behind a tag.
+        let (_, second) = words.next()?;
+        found = is(second, &["LOGIN", "AUTHENTICATE"]);
+    }
+    Some(words.rest_range()).filter(|rest| found && !rest.is_empty())
+}

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::content::Contents;
+use super::secrets::{self, Secrets};
 use super::upgrade::Heard;
 use super::watch::Watch;
 use super::{Config, Log};
@@ -33,6 +34,7 @@ pub(super) struct Core {
     pub listens: bool,
     watch: Watch,
     contents: Contents,
+    secrets: Secrets,
     /// Commands that wait for their replies, with the time of their first line, in order.
     waiting: VecDeque<Waiting>,
 }
@@ -54,6 +56,7 @@ impl Core {
             listens: false,
             watch: Watch::default(),
             contents: Contents::new(config.bodies),
+            secrets: Secrets::default(),
             waiting: VecDeque::new(),
         }
     }
@@ -95,11 +98,9 @@ impl Core {
         if self.listens {
             self.heard.extend(Heard::of(&piece.body));
         }
-        let redacts = !self.config.keep_secrets && !piece.secrets.is_empty();
-        let (wire, redacted) = if redacts {
-            (Cow::Owned(masked(piece.wire, piece.secrets)), true)
-        } else {
-            (Cow::Borrowed(piece.wire), false)
+        let (wire, redacted) = match self.places(&mut piece) {
+            places if places.is_empty() => (Cow::Borrowed(piece.wire), false),
+            places => (Cow::Owned(masked(piece.wire, &places)), true),
         };
         let secret =
             if piece.from == Side::Client && !piece.secrets.is_empty() { self.watch.secret(&piece.body) } else { None };
@@ -115,6 +116,37 @@ impl Core {
             self.emit(now, Origin::Proxy, b"", Body::Note(Note { about: Some(seq), ..note }), log);
         }
         seq
+    }
+
+    /// What is to be masked: what the dialog has marked, and what of the session's secrets is said again in a line.
+    /// Content is left as it is: it is somebody's message.
+    fn places<'p>(&mut self, piece: &mut Piece<'p>) -> Cow<'p, [Range<usize>]> {
+        if self.config.keep_secrets {
+            return Cow::Borrowed(&[]);
+        }
+        let again = match &piece.body {
+            Body::Content(_) => Vec::new(),
+            _ => self.secrets.find(piece.wire),
+        };
+        if piece.from == Side::Client && !piece.secrets.is_empty() {
+            self.secrets.remember(piece.wire, piece.secrets, &piece.body, self.summary.user.as_deref());
+        }
+        let decoded = |body: &Body| match body {
+            Body::Continue(go) => go.decoded.clone(),
+            _ => None,
+        };
+        let before = decoded(&piece.body);
+        if !again.is_empty() || before.is_some() {
+            self.secrets.scrub(&mut piece.body);
+        }
+        if decoded(&piece.body) != before {
+            // It stands in the base64 of the line.
+            return Cow::Owned(vec![0..piece.wire.trim_ascii_end().len()]);
+        }
+        if again.is_empty() {
+            return Cow::Borrowed(piece.secrets);
+        }
+        Cow::Owned(secrets::sorted([again.as_slice(), piece.secrets].concat()))
     }
 
     /// What the proxy itself says to the server; it counts as nobody's.

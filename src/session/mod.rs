@@ -6,6 +6,7 @@
 
 mod content;
 mod core;
+mod secrets;
 mod upgrade;
 mod watch;
 

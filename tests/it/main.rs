@@ -34,6 +34,8 @@ mod real_tls_clients;
 mod real_tshark;
 #[cfg(feature = "proxy")]
 mod recordings;
+#[cfg(feature = "proxy")]
+mod relay_ends;
 mod secrets;
 mod talks;
 mod tls_authority;

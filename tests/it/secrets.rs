@@ -222,3 +222,80 @@ fn what_may_be_known_stands_in_the_log() {
         assert!(log.contains(part), "{part} in {log}");
     }
 }
+
+#[test]
+fn what_a_server_says_again() {
+    let plain = b64(&format!("\0joe\0{CANARY}"));
+    let secret = b64(CANARY);
+    let length = CANARY.len();
+    let echo = |before: &str| format!("{before} bad password {CANARY}, or \"{CANARY}\"\r\n");
+    holds("pop3", &[("USER joe\r\n", "+OK\r\n"), (&format!("PASS {CANARY}\r\n"), &echo("-ERR [AUTH]"))]);
+    let untagged = echo("* BAD Invalid command LOGIN joe") + &echo("a BAD [X ").replace(", or", "] or");
+    holds("imap", &[(&format!("a LOGIN joe {CANARY}\r\n"), &untagged)]);
+    holds("imap", &[(&format!("a LOGIN joe \"{CANARY}\"\r\n"), &untagged)]);
+    let literal = format!("a LOGIN joe {{{length}+}}\r\n{CANARY}\r\n");
+    holds("imap", &[(&literal, &untagged)]);
+    holds("imap", &[(&literal, "a OK in\r\n"), ("b NOOP\r\n", &echo("* OK [ALERT]"))]);
+    for protocol in ["smtp", "lmtp"] {
+        let said = [
+            (&*format!("AUTH PLAIN {plain}\r\n"), &*format!("500 5.5.1 unrecognized: AUTH PLAIN {plain}\r\n")),
+            ("NOOP\r\n", &echo("250-first\r\n250 and")),
+            (&format!("NOOP {CANARY}\r\n"), "250 ok\r\n"),
+        ];
+        holds(protocol, &said);
+        let go = format!("334 {}\r\n", b64(&format!("again, {CANARY} was wrong")));
+        let said = [
+            ("AUTH LOGIN\r\n", "334 VXNlcm5hbWU6\r\n"),
+            (&*b64("joe"), ""),
+            ("\r\n", "334 UGFzc3dvcmQ6\r\n"),
+            (&*format!("{secret}\r\n"), &*go),
+            ("*\r\n", &echo("535 5.7.8")),
+        ];
+        holds(protocol, &said);
+    }
+    let sieve = format!("AUTHENTICATE \"PLAIN\" \"{plain}\"\r\n");
+    holds("sieve", &[(&sieve, &format!("NO (AUTH) \"bad password {CANARY}\"\r\n"))]);
+}
+
+#[test]
+fn a_login_of_another_protocol() {
+    let plain = b64(&format!("\0joe\0{CANARY}"));
+    let lines = [
+        format!("PASS {CANARY}\r\n"),
+        format!("pass  {CANARY} x\r\n"),
+        format!("LOGIN joe {CANARY}\r\n"),
+        format!("a LOGIN joe \"{CANARY}\"\r\n"),
+        format!("a1 authenticate PLAIN {plain}\r\n"),
+        format!("AUTH PLAIN {plain}\r\n"),
+        format!("AUTHENTICATE \"PLAIN\" \"{plain}\"\r\n"),
+        format!("APOP joe {CANARY}\r\n"),
+    ];
+    for protocol in ["smtp", "lmtp", "imap", "pop3", "sieve"] {
+        let no = match protocol {
+            "imap" => "* BAD what? ",
+            "pop3" => "-ERR what? ",
+            "sieve" => "NO ",
+            _ => "500 what? ",
+        };
+        for line in &lines {
+            holds(protocol, &[(line, &format!("{no}\"{}\"\r\n", line.trim_end().replace('"', "")))]);
+        }
+    }
+}
+
+#[test]
+fn tokens_of_urls() {
+    let url = format!("imap://joe@mail.example/Drafts;uidvalidity=1/;uid=2;URLAUTH=submit+joe:internal:{CANARY}");
+    holds(
+        "imap",
+        &[(
+            "a GENURLAUTH \"imap://x/;uid=2;urlauth=user+joe\" INTERNAL\r\n",
+            &format!("* GENURLAUTH \"{url}\"\r\na OK\r\n"),
+        )],
+    );
+    holds(
+        "imap",
+        &[(&format!("a URLFETCH \"{url}\" \"{url}\"\r\n"), &format!("* URLFETCH \"{url}\" NIL\r\na OK\r\n"))],
+    );
+    holds("smtp", &[(&format!("BURL {url} LAST\r\n"), &format!("554 5.6.6 {url} has no message\r\n"))]);
+}

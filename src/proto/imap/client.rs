@@ -191,6 +191,7 @@ impl Talk {
         let text = without_end(line);
         let text = text.get(..found.map_or(text.len(), |(_, at)| at)).unwrap_or(text);
         let literal = found.map(|(literal, _)| literal);
+        let first_stage = head.login();
         let mut said = event::Command {
             verb: head.verb,
             tag: Some(String::from_utf8_lossy(head.tag).into_owned()),
@@ -201,7 +202,7 @@ impl Talk {
         let mut tokens = Vec::new();
         match head.kind {
             Kind::Login => {
-                let mut stage = Login::default();
+                let mut stage = first_stage;
                 let (user, range) = stage.read(text, head.rest_at, literal.is_some());
                 if let Some(user) = user.filter(|user| user.len() <= USER_MAX) {
                     say_user(&user, &mut said.args, out);

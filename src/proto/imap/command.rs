@@ -46,6 +46,11 @@ impl<'l> Head<'l> {
         (is_login || is_tag(tag) && is_verb(verb)).then_some(head)
     }
 
+    /// Where the reading of a login's arguments begins.
+    pub fn login(&self) -> Login {
+        if self.verb == "PASS" { Login::Password } else { Login::User }
+    }
+
     fn of(line: &'l [u8], tag: &'l [u8], verb: &[u8], after: usize) -> Head<'l> {
         let mut verb = String::from_utf8_lossy(verb).to_ascii_uppercase();
         let mut rest_at = after;
@@ -73,6 +78,14 @@ impl<'l> Head<'l> {
 /// A login whose tag is missing, or that stands behind something else: what a server makes of it is its affair, its
 /// password is hidden all the same.
 fn stray_login(line: &[u8]) -> Option<Head<'_>> {
+    let (first, after) = word(line, 0)?;
+    for (verb, kind) in [("PASS", Kind::Login), ("APOP", Kind::Login), ("AUTH", Kind::Authenticate)] {
+        if first.eq_ignore_ascii_case(verb.as_bytes()) {
+            // Of another protocol. A server takes the word for a tag.
+            let ended = after < line.len();
+            return Some(Head { tag: first, verb: verb.to_owned(), kind, rest_at: after, ended });
+        }
+    }
     let mut before = None;
     let mut at = 0;
     while let Some((text, after)) = word(line, at) {

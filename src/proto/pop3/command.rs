@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::super::words::Words;
+use super::super::words::{Words, foreign_login};
 use crate::event;
 use crate::event::Object;
 
@@ -73,6 +73,13 @@ impl Command {
         }
         command.said.verb = String::from_utf8_lossy(first).to_ascii_uppercase();
         command.arguments(words);
+        if !command.known
+            && let Some(secret) = foreign_login(line)
+        {
+            command.said.args = Object::new();
+            command.secrets.push(secret);
+            command.sensitive = true;
+        }
         command
     }
 

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::super::words::foreign_login;
 use super::text::{Is, Word, Words};
 use crate::event;
 
@@ -78,6 +79,12 @@ impl Command {
         }
         command.said.verb = String::from_utf8_lossy(&verb).into_owned();
         command.arguments(words);
+        if !command.known
+            && let Some(secret) = foreign_login(line)
+        {
+            command.said.args = event::Object::new();
+            command.secret = Some(secret);
+        }
         command
     }
 

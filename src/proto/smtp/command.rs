@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::super::words::Words;
+use super::super::words::{Words, foreign_login};
 use super::path;
 use crate::event;
 use crate::event::Object;
@@ -75,6 +75,12 @@ impl Command {
         }
         command.said.verb = String::from_utf8_lossy(first).to_ascii_uppercase();
         command.arguments(words, at);
+        if !command.known
+            && command.secret.is_none()
+            && let Some(secret) = foreign_login(line)
+        {
+            command.hide(secret);
+        }
         command
     }
 

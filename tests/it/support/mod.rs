@@ -10,6 +10,7 @@ pub mod clients;
 pub mod dovecot;
 pub mod jobs;
 pub mod mailtap;
+pub mod peers;
 pub mod postfix;
 pub mod process;
 pub mod recording;

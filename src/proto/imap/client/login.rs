@@ -78,7 +78,7 @@ pub(super) fn say_user(user: &[u8], args: &mut Object, out: &mut dyn Sink) {
 pub(super) fn torn_secret(text: &[u8]) -> Option<Range<usize>> {
     let head = Head::parse(text)?;
     match head.kind {
-        Kind::Login => Login::default().read(text, head.rest_at, false).1,
+        Kind::Login => head.login().read(text, head.rest_at, false).1,
         Kind::Authenticate => {
             let (_, after) = word(text, head.rest_at)?;
             let from = skip_space(text, after);
