@@ -43,7 +43,7 @@ impl Smtp {
         }
         self.auth.as_ref().is_some_and(|auth| !auth.asked)
             || matches!(self.newest(), Some(Kind::Data | Kind::StartTls))
-            || (self.newest() == Some(Kind::Turn) && !self.released)
+            || (matches!(self.newest(), Some(Kind::Turn | Kind::OpaqueTls | Kind::Blob(_))) && !self.released)
             || self.expected.len() >= OUTSTANDING_MAX
     }
 
@@ -104,7 +104,11 @@ impl Smtp {
         // What is so long is no command of these; its end could not be told from what follows it.
         let long = part == Part::Head;
         let kind = match command.kind {
-            Kind::Data | Kind::StartTls | Kind::Turn | Kind::Chunk | Kind::End if long => Kind::Other,
+            Kind::Data | Kind::StartTls | Kind::Turn | Kind::Chunk | Kind::End | Kind::OpaqueTls | Kind::Blob(_)
+                if long =>
+            {
+                Kind::Other
+            }
             kind => kind,
         };
         self.expected.push_back(Expected::new(of, kind));

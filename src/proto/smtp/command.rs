@@ -42,6 +42,10 @@ pub(super) enum Kind {
     End,
     Auth,
     StartTls,
+    /// TLS that is not the proxy's to end: its certificates are nobody's.
+    OpaqueTls,
+    /// So many octets follow a 354.
+    Blob(u64),
     /// TURN and ATRN: client and server change their places.
     Turn,
     /// The server has answered before the message came to its end.
@@ -107,7 +111,8 @@ impl Command {
             }
             "DATA" => self.kind = Kind::Data,
             "BDAT" => self.chunk(words),
-            "AUTH" => self.auth(words),
+            // X-EXPS is Exchange's own AUTH, with the same responses.
+            "AUTH" | "X-EXPS" => self.auth(words),
             // With arguments it is wrong (RFC 3207 §4), but what counts is whether the server accepts it.
             "STARTTLS" => self.kind = Kind::StartTls,
             "RSET" => self.kind = Kind::Afresh,
@@ -123,6 +128,13 @@ impl Command {
             "HELP" => argument(args, "topic", rest),
             "ETRN" => argument(args, "node", rest),
             "NOOP" => argument(args, "text", rest),
+            "XEXCH50" => {
+                // Exchange up to 2003: octets that follow a 354, counted as those of BDAT are.
+                let size = words.next().and_then(|(_, word)| digits(word));
+                self.kind = size.map_or(Kind::Other, Kind::Blob);
+                argument(args, "rest", rest);
+            }
+            "X-ANONYMOUSTLS" => self.kind = Kind::OpaqueTls,
             "BURL" => {
                 // RFC 4468 §3: a chunk that the server fetches by itself.
                 let (_, url) = words.next().unwrap_or_default();

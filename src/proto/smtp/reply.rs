@@ -23,10 +23,15 @@ impl Code {
         &self.0 == code
     }
 
-    /// 2 done, 3 go on, 4 not now, 5 never (RFC 5321 §4.2.1).
+    /// 2 done, 3 go on, 4 not now, 5 never (RFC 5321 §4.2.1); 0 is sendmail's, for what it says by the way.
     pub fn class(self) -> u8 {
         let [class, ..] = self.0;
         class.wrapping_sub(b'0')
+    }
+
+    /// Whether it answers a command.
+    pub fn answers(self) -> bool {
+        self.class() != 0
     }
 
     pub fn text(self) -> String {
@@ -39,7 +44,7 @@ impl Head {
     pub fn parse(line: &[u8]) -> Option<Head> {
         let (&code, rest) = line.split_first_chunk::<3>()?;
         let [first, ..] = code;
-        if !code.iter().all(u8::is_ascii_digit) || !(b'1'..=b'5').contains(&first) {
+        if !code.iter().all(u8::is_ascii_digit) || !(b'0'..=b'5').contains(&first) {
             return None;
         }
         match rest.first() {

@@ -3,12 +3,12 @@
 //! Does not read commands; see `client`.
 
 use super::super::frame::{Cut, Part};
-use super::super::sasl::{self, Layer};
+use super::super::sasl::{self, Exchange, Layer};
 use super::super::{Flow, Piece, Sink, Stop, lost_sync};
 use super::command::Kind;
 use super::content::Message;
 use super::reply::{self, Code, Head, Parsed};
-use super::{Expected, Mode, REPLY_MAX, Smtp};
+use super::{Auth, Expected, Mode, REPLY_MAX, Smtp};
 use crate::event::{Body, Continue, Greeting, Level, Note, REDACTED, Reply, Seq, Side};
 
 /// A reply that is too long to be gathered: its first part was given already.
@@ -140,7 +140,7 @@ impl Smtp {
             return (of, None);
         };
         self.prepare(head, out);
-        let front = self.expected.front().copied();
+        let front = self.expected.front().copied().filter(|_| head.answers());
         let kind = front.and_then(|front| front.kind);
         let greeting = front.is_some_and(|front| front.kind.is_none());
         let hello = kind == Some(Kind::Hello) && head.is(b"250");
@@ -151,7 +151,9 @@ impl Smtp {
         let mut secret = None;
         let body = if greeting {
             Body::Greeting(Greeting { status, code: enhanced, text, values: reply::greeting(wire) })
-        } else if (kind == Some(Kind::Auth) && code.is(b"334")) || (kind == Some(Kind::Data) && code.is(b"354")) {
+        } else if (kind == Some(Kind::Auth) && code.is(b"334"))
+            || (matches!(kind, Some(Kind::Data | Kind::Blob(_))) && code.is(b"354"))
+        {
             let decoded = self.auth.as_mut().and_then(|auth| auth.exchange.challenge(text.trim_ascii().as_bytes()));
             Body::Continue(Continue { status, text, decoded, answers, latency_us: None })
         } else {
@@ -187,12 +189,16 @@ impl Smtp {
 
     /// Finds what a reply with this code can only belong to, where that is not the oldest command.
     fn prepare(&mut self, code: Code, out: &mut dyn Sink) {
-        let waits_for = match (self.newest(), &self.message) {
-            (Some(Kind::Auth), _) if code.is(b"334") => Some(Kind::Auth),
-            (Some(Kind::Data), None) if code.is(b"354") => Some(Kind::Data),
-            _ => None,
+        let asks = match (self.newest(), &self.message) {
+            (Some(Kind::Auth), _) => code.is(b"334"),
+            (Some(Kind::Other), None) if code.is(b"334") && !self.client.within_line() => {
+                self.login_begins();
+                true
+            }
+            (Some(Kind::Data | Kind::Blob(_)), None) => code.is(b"354"),
+            _ => false,
         };
-        if waits_for.is_some() {
+        if asks {
             // Both are the last of what a client sends without waiting, and nothing else is answered so.
             while self.expected.len() > 1 {
                 self.expected.pop_front();
@@ -223,6 +229,14 @@ impl Smtp {
         }
     }
 
+    /// A challenge in answer to a command that is none of a login's, as far as is known: it is one all the same, and what
+    /// the client says next is secret.
+    fn login_begins(&mut self) {
+        let Some(newest) = self.expected.back_mut() else { return };
+        newest.kind = Some(Kind::Auth);
+        self.auth = Some(Auth { exchange: Exchange::new("", 0).belongs_to(newest.of), asked: false });
+    }
+
     /// Ends the message where the server thinks that it ends: what comes next is commands for it.
     fn follow_server(&mut self, why: &str, out: &mut dyn Sink) {
         let Some(mut message) = self.message.take() else { return };
@@ -243,10 +257,18 @@ impl Smtp {
 
     /// Does what a reply changes. Gives true if it accepts an upgrade to TLS.
     fn settle(&mut self, code: Code, of: Seq, out: &mut dyn Sink) -> bool {
+        if !code.answers() {
+            return false;
+        }
         self.released = false;
         let recipients = self.recipients();
         let Some(front) = self.expected.front_mut() else { return false };
         match front.kind {
+            // draft-hall-prdr §2: an answer for each recipient follows, and one for all.
+            Some(Kind::End) if code.is(b"353") && front.left.is_none_or(|left| left <= 1) => {
+                front.left = Some(self.accepted.saturating_add(1));
+                return false;
+            }
             Some(Kind::End) => {
                 let left = front.left.unwrap_or(recipients).saturating_sub(1);
                 if left > 0 && !code.is(b"421") {
@@ -275,6 +297,8 @@ impl Smtp {
                 return true;
             }
             Kind::Turn if code.class() == 2 => self.turn(of, out),
+            Kind::OpaqueTls if code.is(b"220") => self.opaque(of, out),
+            Kind::Blob(octets) if code.is(b"354") => self.blob_begins(done.of, octets),
             _ => {}
         }
         false
@@ -312,6 +336,26 @@ impl Smtp {
             }
         }
         self.stray = Some(auth.exchange);
+    }
+
+    fn blob_begins(&mut self, of: Seq, octets: u64) {
+        self.expected.push_back(Expected::new(of, Kind::Other));
+        if octets > 0 {
+            self.client.expect(Mode::Counted(octets));
+            self.message = Some(Message::chunk(of));
+        }
+    }
+
+    fn opaque(&mut self, of: Seq, out: &mut dyn Sink) {
+        self.go_raw(out);
+        out.note(Note {
+            level: Level::Warn,
+            code: "opaque-tls".to_owned(),
+            text: "client and server begin TLS in a way of their own, which mailtap passes on and cannot read"
+                .to_owned(),
+            about: Some(of),
+            ..Note::default()
+        });
     }
 
     /// RFC 821 §3.8, RFC 2645 §5: from here on the server sends mail, and the client takes it.
