@@ -30,7 +30,7 @@ const KNOWN_MAX: usize = 65_536;
 pub struct Args {
     /// The session: its id, the part after the dash, a beginning of either, `last`, or a recording's path [default: all]
     session: Option<String>,
-    /// Go on with what is recorded from now on
+    /// Go on with what is recorded from now on; of one session, until it ends
     #[arg(long, short)]
     follow: bool,
     /// Of past events, only the last N [default: all, with --follow 10]
@@ -62,6 +62,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
         sessions,
         events: Events::new(&args.events),
         one: only.is_some(),
+        over: false,
         live,
         known: HashMap::new(),
         out: io::stdout(),
@@ -74,9 +75,10 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     let last = args.lines.or(args.follow.then_some(LAST));
     tail.past(&library, only, last, follower.as_mut())?;
     let Some(mut follower) = follower else { return Ok(()) };
-    loop {
+    while !tail.over {
         follower.wait(WAIT, &mut tail).and_then(|()| tail.flush()).map_err(|error| Failure::output(&error))?;
     }
+    Ok(())
 }
 
 /// Filters and prints events.
@@ -85,6 +87,8 @@ struct Tail {
     events: Events,
     /// The user named a session, so filters of sessions do not apply.
     one: bool,
+    /// The one session has ended: nothing more will come.
+    over: bool,
     live: Live,
     known: HashMap<String, Known>,
     out: Stdout,
@@ -177,6 +181,7 @@ impl Tail {
         let wanted = self.one || chosen || self.sessions.match_entry(&known.entry);
         let wanted = self.events.matches(event, &mut known.remembered) && wanted;
         if is_close(event) {
+            self.over = self.one;
             self.known.remove(session);
         }
         wanted

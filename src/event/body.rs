@@ -229,3 +229,8 @@ pub struct Close {
     pub duration_us: u64,
     pub user: Option<String>,
 }
+
+impl Close {
+    /// The reason where the proxy ended although nothing was wrong: it was told to.
+    pub const STOPPED: &str = "mailtap was stopped";
+}

@@ -15,7 +15,7 @@ use super::pump::{Pump, Stopped};
 use super::record::Pen;
 use super::secure::{Asked, Done, Failed, HANDSHAKE_FOR, offered};
 use super::{Shared, clock, prepare, tunnel};
-use crate::event::{Level, Note, Open, Origin, Side, Stamp, Tls};
+use crate::event::{Close, Level, Note, Open, Origin, Side, Stamp, Tls};
 use crate::proto::{SchemeTls, Setup, Trouble};
 use crate::route::Route;
 use crate::session::{Next, Outbox, Session};
@@ -39,7 +39,7 @@ pub(super) async fn serve(guest: Guest, shared: &Shared) {
     let Some(mut call) = Call::open(guest, shared, &mut stop).await else { return };
     let (by, reason) = tokio::select! {
         ended = call.run(shared) => ended,
-        _ = stop.wait_for(|stop| *stop) => (Origin::Proxy, "mailtap was stopped".to_owned()),
+        _ = stop.wait_for(|stop| *stop) => (Origin::Proxy, Close::STOPPED.to_owned()),
     };
     call.close(by, &reason).await;
 }

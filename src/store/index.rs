@@ -153,7 +153,8 @@ impl Entry {
         if close.user.is_some() {
             self.user.clone_from(&close.user);
         }
-        let by_proxy = close.by == Origin::Proxy.name();
+        // Whoever stops mailtap has not seen a session fail by that.
+        let by_proxy = close.by == Origin::Proxy.name() && close.reason != Close::STOPPED;
         self.failed = if by_proxy {
             Some(close.reason.clone())
         } else {
@@ -368,6 +369,17 @@ mod tests {
         assert_eq!(peek(&line), Some((ID, false)));
         assert_eq!(parse(&line), Some(Entry { writer: "7-abc".to_owned(), ..entry() }));
         assert_eq!(peek(&line[..line.len() - 1]), None);
+    }
+
+    #[test]
+    fn a_session_that_mailtap_was_told_to_end_did_not_fail_by_that() {
+        let mut stopped = entry();
+        stopped.close(&Close { by: "proxy".into(), reason: Close::STOPPED.into(), ..Close::default() });
+        assert_eq!(stopped.failed, None);
+        let mut refused = entry();
+        refused.login_refused = Some("login refused: NO".to_owned());
+        refused.close(&Close { by: "proxy".into(), reason: Close::STOPPED.into(), ..Close::default() });
+        assert_eq!(refused.failed.as_deref(), Some("login refused: NO"));
     }
 
     #[test]

@@ -287,6 +287,11 @@ fn following_begins_before_anything_is_recorded_and_follows_one() {
         only.lines.recv_timeout(Duration::from_millis(50)).is_ok_and(|line| line.contains("mine"))
     });
     assert!(seen);
+    let id = one.close(&store, 20, "client", None);
+    let last = only.lines.iter().last().expect("the session's end, and then that of the output");
+    assert!(last.contains("\"kind\":\"close\""), "{last}");
+    let past = Following::start(dir.path(), &["-n", "1", &id]);
+    assert!(past.lines.iter().last().expect("what is past").contains("\"kind\":\"close\""));
     let user = Following::start(dir.path(), &["-n", "0", "--user", "nobody"]);
     drop(user);
 }

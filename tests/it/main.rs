@@ -36,6 +36,8 @@ mod real_tshark;
 mod recordings;
 #[cfg(feature = "proxy")]
 mod relay_ends;
+#[cfg(feature = "proxy")]
+mod relay_flood;
 mod secrets;
 mod talks;
 mod tls_authority;

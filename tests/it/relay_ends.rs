@@ -17,8 +17,11 @@ fn ended(recording: &Recording, by: &str, why: &str) {
     assert!(reason.contains(by) && reason.contains(why), "{close}");
 }
 
+/// Commands and replies.
+type Exchanged = &'static [(&'static str, &'static str)];
+
 /// What the client says before it breaks off, and what the server has said.
-const CUT_OFF: &[(&str, &str, &[(&str, &str)], &str)] = &[
+const CUT_OFF: &[(&str, &str, Exchanged, &str)] = &[
     ("smtp", SMTP, &[], "MAIL FROM:<a"),
     ("smtp", SMTP, &[("DATA\r\n", "354 go\r\n")], "Subject: x\r\n\r\nhalf a li"),
     ("smtp", SMTP, &[("BDAT 1000 LAST\r\n", "")], "half a chunk"),
