@@ -63,6 +63,9 @@ impl Signals {
             Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
         };
         let failed = |error: io::Error| Failure::work(format!("cannot catch signals: {error}"));
+        // Where a limit is set on the size of files, the recording that reaches it is to have a gap. Unless it is caught
+        // this signal ends the process; caught, the write fails as on a full disk.
+        let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map_err(failed)?;
         Ok(Signals { first: pair().map_err(failed)?, second: pair().map_err(failed)? })
     }
 

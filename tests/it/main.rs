@@ -35,6 +35,10 @@ mod real_tshark;
 #[cfg(feature = "proxy")]
 mod recordings;
 #[cfg(feature = "proxy")]
+mod relay_disk;
+#[cfg(feature = "proxy")]
+mod relay_doors;
+#[cfg(feature = "proxy")]
 mod relay_ends;
 #[cfg(feature = "proxy")]
 mod relay_flood;

@@ -6,9 +6,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use super::DEADLINE;
 use super::mailtap::Mailtap;
 use super::recording::Recording;
+use super::{DEADLINE, wait_until};
 
 /// The program with a server that the test plays.
 pub struct Stage {
@@ -34,6 +34,21 @@ impl Stage {
         let client = TcpStream::connect(self.address).expect("the proxy accepts");
         let (server, _) = self.server.accept().expect("the proxy connects");
         (Peer::new(client), Peer::new(server))
+    }
+
+    /// Ends every connection that waits for its server.
+    pub fn drain(&self) {
+        while self.next_server(Duration::ZERO).is_some() {}
+    }
+
+    /// The server of the next session, if one comes within the time.
+    pub fn next_server(&self, limit: Duration) -> Option<Peer> {
+        self.server.set_nonblocking(true).expect("not to wait");
+        let found = wait_until(limit, || self.server.accept().ok());
+        self.server.set_nonblocking(false).expect("to wait");
+        let (socket, _) = found?;
+        socket.set_nonblocking(false).expect("to wait");
+        Some(Peer::new(socket))
     }
 
     /// A session whose server has greeted.
