@@ -174,6 +174,11 @@ impl Pump {
                 Poll::Pending => return Poll::Pending,
             }
         }
+        if self.session.waits_for_log(from) && self.track.has_room(cx) {
+            let mut out = Outbox::default();
+            self.session.resume(clock::now(), from, &mut self.track.log(), &mut out);
+            return Poll::Ready(self.send(cx, &out).map_or_else(|| stopped(out), Some));
+        }
         if self.has_ended(from) || !self.session.wants(from) || !self.track.has_room(cx) {
             return Poll::Pending;
         }

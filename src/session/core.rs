@@ -32,6 +32,10 @@ pub(super) struct Core {
     /// Greetings and replies, for an upgrade of the proxy's own.
     pub heard: Vec<Heard>,
     pub listens: bool,
+    /// What passes is deflate, and what is logged is larger.
+    pub compressed: bool,
+    /// Bytes that were given to the log.
+    pub logged: u64,
     watch: Watch,
     contents: Contents,
     secrets: Secrets,
@@ -54,6 +58,8 @@ impl Core {
             summary: Summary::default(),
             heard: Vec::new(),
             listens: false,
+            compressed: false,
+            logged: 0,
             watch: Watch::default(),
             contents: Contents::new(config.bodies),
             secrets: Secrets::default(),
@@ -94,6 +100,7 @@ impl Core {
             Side::Server => &mut self.summary.server_bytes,
         };
         *received += piece.wire.len() as u64;
+        self.logged += piece.wire.len() as u64;
         self.link(now, &mut piece.body);
         if self.listens {
             self.heard.extend(Heard::of(&piece.body));
@@ -236,6 +243,7 @@ impl Sink for Tap<'_> {
     }
 
     fn compress(&mut self, algorithm: &str) {
+        self.core.compressed = true;
         let body = Body::Compress { algorithm: algorithm.to_owned() };
         self.core.emit(self.now, Origin::Proxy, b"", body, self.log);
     }

@@ -11,7 +11,7 @@ mod upgrade;
 mod watch;
 
 pub use self::core::Summary;
-use self::core::{Core, Tap};
+use self::core::{Core, Edits, Tap};
 use self::upgrade::Upgrade;
 use crate::event::{Body, Close, Event, Gap, Level, Note, Open, Origin, Side, Stamp, Tls};
 use crate::proto::{Dialog, Flow, Setup, Spec, Stop, Trouble};
@@ -19,6 +19,13 @@ use crate::proto::{Dialog, Flow, Setup, Spec, Stop, Trouble};
 /// How many bytes of a side may be held back until the other side has answered. When it is full, that side is not
 /// read until then.
 pub const HELD_MAX: usize = 64 * 1024;
+
+/// How many bytes of inflated stream are logged in one go. Deflate may grow by a factor of 1,032, so that one block read
+/// from a leg could make hundreds of MiB of it; what is left of the block waits until these have been written.
+const INFLATED_MAX: u64 = 256 * 1024;
+
+/// How much of a compressed stream is given to the dialog at a time, so that it comes to 512 KiB at the most.
+const DEFLATED_MAX: usize = 512;
 
 /// Where events go, in order.
 pub trait Log {
@@ -78,6 +85,8 @@ pub struct Session {
     core: Core,
     upgrade: Upgrade,
     held: [Vec<u8>; 2],
+    /// What is held of a side waits only for the log.
+    later: [bool; 2],
     ended: [bool; 2],
 }
 
@@ -93,6 +102,7 @@ impl Session {
             core,
             upgrade: if upgrade { Upgrade::own() } else { Upgrade::default() },
             held: [Vec::new(), Vec::new()],
+            later: [false; 2],
             ended: [false; 2],
         }
     }
@@ -114,13 +124,32 @@ impl Session {
     /// Whether more bytes of this side can be taken.
     #[must_use]
     pub fn wants(&self, side: Side) -> bool {
-        self.held(side).len() < HELD_MAX && !(side == Side::Client && self.upgrade.owns_server())
+        self.held(side).len() < HELD_MAX
+            && !self.waits_for_log(side)
+            && !(side == Side::Client && self.upgrade.owns_server())
     }
 
     /// Whether bytes are held that may be passed on after a time although nobody answered.
     #[must_use]
     pub fn holds(&self) -> bool {
-        !self.held(Side::Client).is_empty() && !self.dialog.upgrading() && !self.upgrade.owns_server()
+        !self.held(Side::Client).is_empty()
+            && !self.waits_for_log(Side::Client)
+            && !self.dialog.upgrading()
+            && !self.upgrade.owns_server()
+    }
+
+    /// Whether bytes are held only until there is room for what they hold. [`Session::resume`] reads on in them.
+    #[must_use]
+    pub fn waits_for_log(&self, side: Side) -> bool {
+        let [client, server] = self.later;
+        if side == Side::Client { client } else { server }
+    }
+
+    /// What was logged of a side has gone: more can be.
+    pub fn resume(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) {
+        *self.later_mut(from) = false;
+        self.take_held(now, from, log, out);
+        self.unhold(now, from.other(), log, out);
     }
 
     #[must_use]
@@ -152,7 +181,7 @@ impl Session {
     /// it, wherever the bytes were cut.
     fn bytes_by_line(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
         let mut rest = bytes;
-        while !rest.is_empty() && out.next == Next::Relay {
+        while !rest.is_empty() && out.next == Next::Relay && !self.waits_for_log(from) {
             let waits = !self.held(from.other()).is_empty();
             let end = memchr::memchr(b'\n', rest).filter(|_| waits).map_or(rest.len(), |end| end + 1);
             let (line, after) = rest.split_at(end);
@@ -265,6 +294,11 @@ impl Session {
         if side == Side::Client { client } else { server }
     }
 
+    fn later_mut(&mut self, side: Side) -> &mut bool {
+        let [client, server] = &mut self.later;
+        if side == Side::Client { client } else { server }
+    }
+
     fn ended_mut(&mut self, side: Side) -> &mut bool {
         let [client, server] = &mut self.ended;
         if side == Side::Client { client } else { server }
@@ -275,7 +309,8 @@ impl Session {
         let mut side = first;
         let mut idle = 0;
         while idle < 2 && out.next == Next::Relay {
-            let progress = !self.held(side).is_empty() && self.take_held(now, side, log, out);
+            let ready = !self.held(side).is_empty() && !self.waits_for_log(side);
+            let progress = ready && self.take_held(now, side, log, out);
             idle = if progress { 0 } else { idle + 1 };
             side = side.other();
         }
@@ -297,9 +332,11 @@ impl Session {
 
     /// Feeds the dialog and passes on what it took, save what it edits or what begins an upgrade.
     fn take(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) -> Taken {
-        let mut tap = Tap::new(&mut self.core, now, log);
-        let flow = self.dialog.feed(from, bytes, &mut tap);
-        let edits = tap.into_edits();
+        let (flow, edits) = if self.core.compressed {
+            self.feed_deflate(now, from, bytes, log)
+        } else {
+            self.feed(now, from, bytes, log)
+        };
         let (taken, accepts) = match flow {
             Flow::All => (bytes.len(), None),
             Flow::Stop { at, why: Stop::Hold } => (at, None),
@@ -320,6 +357,29 @@ impl Session {
         Taken { pass: None, kept_from: bytes.len() }
     }
 
+    fn feed(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log) -> (Flow, Edits) {
+        let mut tap = Tap::new(&mut self.core, now, log);
+        let flow = self.dialog.feed(from, bytes, &mut tap);
+        (flow, tap.into_edits())
+    }
+
+    /// Feeds compressed bytes until enough has come of them. Nothing is edited there, nor upgraded.
+    fn feed_deflate(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log) -> (Flow, Edits) {
+        let enough = self.core.logged + INFLATED_MAX;
+        let mut at = 0;
+        for slice in bytes.chunks(DEFLATED_MAX) {
+            if self.core.logged >= enough {
+                *self.later_mut(from) = true;
+                return (Flow::Stop { at, why: Stop::Hold }, Edits::default());
+            }
+            if let Flow::Stop { at: taken, .. } = self.feed(now, from, slice, log).0 {
+                return (Flow::Stop { at: at + taken, why: Stop::Hold }, Edits::default());
+            }
+            at += slice.len();
+        }
+        (Flow::All, Edits::default())
+    }
+
     /// Passes on what is held as it is: the sides come to their end.
     fn flush_held(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) {
         if self.held(from).is_empty() {
@@ -330,6 +390,14 @@ impl Session {
         if self.dialog.upgrading() && from == Side::Client {
             let held = std::mem::take(self.held_mut(from));
             self.inject(now, from, &held, log);
+            return;
+        }
+        if self.waits_for_log(from) {
+            // To read all of it now could take hundreds of MiB.
+            let held = std::mem::take(self.held_mut(from));
+            self.dialog.end(from, &mut Tap::new(&mut self.core, now, log));
+            self.core.raw(now, from, &held, log);
+            out.to(from.other()).extend_from_slice(&held);
             return;
         }
         // Each release lets the dialog take at least one more line.

@@ -2,7 +2,7 @@
 //! on unchanged, and its memory stays where it is.
 //! Takes peers played here, reads the program's memory from the system. Does not know how the relay is built.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::thread;
 
 use crate::support::peers::{Peer, Stage};
@@ -166,4 +166,72 @@ fn a_byte_at_a_time() {
     drop((client, server));
     let recording = stage.recording();
     assert_eq!(recording.verbs(), ["LOGIN", "FETCH"], "{}", recording.dump());
+}
+/// A server's side after COMPRESS.
+fn compressed(stage: &Stage) -> (Peer, Peer) {
+    let (mut client, mut server) = stage.greeted("* OK hi\r\n");
+    client.say("a COMPRESS DEFLATE\r\n");
+    server.hear("a COMPRESS DEFLATE\r\n");
+    server.say("a OK go\r\n");
+    client.hear("a OK go\r\n");
+    (client, server)
+}
+
+fn deflated(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(plain).expect("in memory");
+    encoder.flush().expect("in memory");
+    encoder.get_ref().clone()
+}
+
+#[test]
+fn a_bomb_behind_compress() {
+    let stage = Stage::new("imap", &["--bodies", "none"]);
+    let (client, mut server) = compressed(&stage);
+    // 64 MiB in some 64 KiB.
+    let mut client = client;
+    let bomb = deflated(&vec![b'x'; 64 << 20]);
+    assert!(bomb.len() < 128 * 1024);
+    let said = bomb.clone();
+    let saying = thread::spawn(move || {
+        server.say(said);
+        server
+    });
+    let mut heard = vec![0; bomb.len()];
+    client.socket.read_exact(&mut heard).expect("all of it");
+    assert!(heard == bomb);
+    drop((client, saying.join().expect("the server")));
+    let close = stage.recording().one("close").clone();
+    memory_is_bounded(&stage);
+    assert_eq!(close["server_bytes"].as_u64(), Some((64 << 20) + 9 + 9), "{close}");
+}
+
+#[test]
+fn what_is_no_deflate_is_recorded_as_it_came() {
+    let good = deflated(b"* 1 EXISTS\r\n* 2 EXI");
+    // A block of a type that there is not, in the middle of what is good.
+    let bad = [good.as_slice(), b"\xff\xff and words in plaintext\r\n", &[7; 3000]].concat();
+    for cut in [1, 7, 5000] {
+        let stage = Stage::new("imap", &[]);
+        let (mut client, mut server) = compressed(&stage);
+        for part in bad.chunks(cut) {
+            server.say(part);
+            client.hear(part);
+        }
+        client.say("\x07\x07\x07\x07");
+        server.hear("\x07\x07\x07\x07");
+        server.say("still here");
+        client.hear("still here");
+        drop((client, server));
+        let recording = stage.recording();
+        let wanted =
+            ["* OK hi\r\na OK go\r\n* 1 EXISTS\r\n* 2 EXI".as_bytes(), &bad[good.len()..], b"still here"].concat();
+        recording
+            .compare("server", &wanted)
+            .unwrap_or_else(|text| panic!("in pieces of {cut}: {text}\n{}", recording.dump()));
+        recording
+            .compare("client", b"a COMPRESS DEFLATE\r\n\x07\x07\x07\x07")
+            .unwrap_or_else(|text| panic!("{text}\n{}", recording.dump()));
+        assert!(recording.note_codes().contains(&"lost-sync".to_owned()));
+    }
 }

@@ -69,21 +69,34 @@ impl Imap {
                 Step::Moved => {}
                 Step::Idle => return at,
                 Step::Broken => {
-                    let rest = bytes.get(at..).unwrap_or_default();
-                    if !rest.is_empty() {
-                        self.talk.lost_sync(from, "it is not deflate, which COMPRESS has agreed on", out);
-                        out.piece(Piece::new(from, rest, Body::Raw));
+                    let unread = self.deflate.as_mut().is_some_and(|deflate| !deflate.side(from).kept().is_empty());
+                    if !unread {
+                        self.broken(from, bytes.get(at..).unwrap_or_default(), out);
+                        at = bytes.len();
                     }
-                    return bytes.len();
+                    return at;
                 }
             }
         }
     }
 
+    /// What cannot be inflated: it is passed on and logged as it comes, behind the torn line before it.
+    fn broken(&mut self, from: Side, rest: &[u8], out: &mut dyn Sink) {
+        let Some(deflate) = &mut self.deflate else { return };
+        let mut bytes = deflate.side(from).take_swallowed();
+        bytes.extend_from_slice(rest);
+        if bytes.is_empty() {
+            return;
+        }
+        self.talk.end(from, out);
+        self.talk.lost_sync(from, "it is not deflate, which COMPRESS has agreed on", out);
+        out.piece(Piece::new(from, &bytes, Body::Raw));
+    }
+
     /// Reads what was inflated of a side, as far as may be; says whether that was anything. While the client waits for
     /// an answer, the server is read line by line, so that the client goes on right behind the line that has it.
     fn read_kept(&mut self, from: Side, out: &mut dyn Sink) -> bool {
-        let mut any = false;
+        let (mut any, mut released) = (false, false);
         while let Some(deflate) = &mut self.deflate {
             let waits = from == Side::Server && !deflate.client.kept().is_empty();
             let kept = deflate.side(from).kept();
@@ -97,8 +110,15 @@ impl Imap {
                 self.inflate(Side::Client, b"", out);
             }
             if read == 0 {
+                // Where the other side cannot be read any more, its answer is never found.
+                let lost = self.deflate.as_mut().is_some_and(|deflate| deflate.side(from.other()).is_broken());
+                if lost && from == Side::Client && !std::mem::replace(&mut released, true) {
+                    self.talk.release();
+                    continue;
+                }
                 break;
             }
+            released = false;
             any = true;
         }
         any
@@ -127,6 +147,10 @@ impl Dialog for Imap {
                     self.talk.compressed = true;
                     self.talk.server.framer.set_whole_lines(false);
                     self.deflate = Some(Box::new(Deflate { client: Inflate::new(), server: Inflate::new() }));
+                    if at < bytes.len() {
+                        // Given again as what it is now.
+                        return Flow::Stop { at, why: Stop::Hold };
+                    }
                 }
             }
         }
@@ -149,6 +173,10 @@ impl Dialog for Imap {
             if self.deflate.as_mut().is_some_and(|deflate| deflate.side(from).kept().len() >= before) {
                 break;
             }
+        }
+        if let Some(deflate) = &mut self.deflate {
+            deflate.side(from).end();
+            self.broken(from, b"", out);
         }
         self.talk.end(from, out);
     }

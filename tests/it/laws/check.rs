@@ -37,6 +37,11 @@ pub fn run(spec: &'static Spec, said: &[Said], cut: usize, config: Config) -> He
             let mut out = Outbox::default();
             session.bytes(now, *side, chunk, &mut log, &mut out);
             take(&mut heard, *side, chunk, &out);
+            while session.waits_for_log(*side) {
+                out = Outbox::default();
+                session.resume(now, *side, &mut log, &mut out);
+                take(&mut heard, *side, b"", &out);
+            }
             while out.next != Next::Relay {
                 out = upgrade(&mut session, &mut heard, &out.next, &mut log);
                 take(&mut heard, *side, b"", &out);
