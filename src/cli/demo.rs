@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::practice::{self, Mailboxes, first_account};
 use super::serving::{self, RecordingArgs, Shown, Signals};
 use super::{Failure, Globals};
-use crate::net::{Options, Passthrough, Proxy, Secure};
+use crate::net::{Options, HANDSHAKE_FOR, Passthrough, Proxy, Secure};
 use crate::practice::script::{self, Script, Security, Tls};
 use crate::practice::{Addresses, Ports};
 use crate::route::Route;
@@ -65,6 +65,7 @@ async fn serve(args: &Args, authority: Authority, store: Store, globals: &Global
             server: Server::new(None).map_err(Failure::work)?,
             upstream: trusting()?,
             passthrough: Passthrough::default(),
+            handshake: HANDSHAKE_FOR,
         },
     };
     let wanted: Vec<u16> = options.routes.iter().map(|route| route.listen.port()).collect();

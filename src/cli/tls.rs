@@ -4,11 +4,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::KeyLog;
 
 use super::Failure;
-use crate::net::{Passthrough, Secure};
+use crate::net::{HANDSHAKE_FOR, Passthrough, Secure};
 use crate::tls::authority::Authority;
 use crate::tls::keylog::KeyLogFile;
 use crate::tls::leaf::LeafKey;
@@ -44,7 +45,14 @@ pub struct TlsArgs {
     /// The kind of key of the certificates that clients see: rsa2048 is for old ones
     #[arg(long, value_name = "KIND", default_value = "p256")]
     leaf_key: LeafKeyArg,
+    /// How long one TLS handshake may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = HANDSHAKE_SECONDS, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    handshake_timeout: u32,
 }
+
+/// The same as [`HANDSHAKE_FOR`], as the command line counts.
+#[allow(clippy::cast_possible_truncation)]
+const HANDSHAKE_SECONDS: u32 = HANDSHAKE_FOR.as_secs() as u32;
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum LeafKeyArg {
@@ -85,6 +93,7 @@ impl TlsArgs {
             server: Server::new(key_log).map_err(Failure::work)?,
             upstream: Upstream::open(&options).map_err(Failure::usage)?,
             passthrough: Passthrough::new(self.passthrough.clone()),
+            handshake: Duration::from_secs(u64::from(self.handshake_timeout)),
         })
     }
 }

@@ -78,6 +78,8 @@ pub struct Tls {
     pub sni: Option<String>,
     pub alpn: Option<String>,
     pub alpn_offered: Vec<String>,
+    /// Newest first; known on the client leg alone.
+    pub versions_offered: Vec<String>,
     pub verified: Option<Verified>,
     pub resumed: Option<bool>,
     pub client_certificate: Option<String>,

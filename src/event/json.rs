@@ -102,6 +102,9 @@ impl Fields<'_> {
         if !tls.alpn_offered.is_empty() {
             rest.list("alpn_offered", &tls.alpn_offered);
         }
+        if !tls.versions_offered.is_empty() {
+            rest.list("versions_offered", &tls.versions_offered);
+        }
         match tls.verified {
             Some(Verified::Yes) => rest.flag("verified", true),
             Some(Verified::No) => rest.flag("verified", false),

@@ -142,6 +142,7 @@ impl Fields<'_> {
             sni: self.maybe("sni"),
             alpn: self.maybe("alpn"),
             alpn_offered: self.texts("alpn_offered"),
+            versions_offered: self.texts("versions_offered"),
             verified: match self.0.get("verified") {
                 Some(Value::Bool(true)) => Some(Verified::Yes),
                 Some(Value::Bool(false)) => Some(Verified::No),
@@ -253,6 +254,7 @@ mod tests {
                 how: "starttls".into(),
                 verified: Some(Verified::Skipped),
                 alpn_offered: vec!["imap".into()],
+                versions_offered: vec!["TLSv1.3".into(), "TLSv1.2".into()],
                 chain: vec![certificate.clone()],
                 certificate: Some(certificate),
                 resumed: Some(false),

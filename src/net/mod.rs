@@ -24,7 +24,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 pub use self::clock::now;
 use self::record::Recorder;
 pub use self::record::{LIVE_MAX, Live};
-pub use self::secure::Secure;
+pub use self::secure::{HANDSHAKE_FOR, Secure};
 use self::serve::Guest;
 pub use self::tunnel::Passthrough;
 use crate::route::Route;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use super::leg::Leg;
-use super::tunnel::Passthrough;
+use super::tunnel::{self, Passthrough};
 use crate::event::{Certificate, Tls, Verified};
 use crate::tls::authority::Authority;
 use crate::tls::facts::Facts;
@@ -36,6 +36,8 @@ pub struct Secure {
     pub server: Server,
     pub upstream: Upstream,
     pub passthrough: Passthrough,
+    /// How long one handshake may take; [`HANDSHAKE_FOR`] as a rule.
+    pub handshake: Duration,
 }
 
 /// A handshake that did not come to its end, with what is known of it.
@@ -67,16 +69,32 @@ impl Secure {
     pub async fn hello(&self, leg: &mut Leg, how: &str, early: &[u8]) -> Result<Asked, Box<Failed>> {
         let reading = read_hello(leg, early);
         let failed = |failure, facts| Box::new(Failed { facts: described(how, facts), failure });
-        match timeout(HANDSHAKE_FOR, reading).await {
+        match timeout(self.handshake, reading).await {
             Ok(Ok(asked)) => Ok(asked),
             Ok(Err(Stop::Refused(refusal))) => {
                 let Refusal { alert, offer, failure, .. } = *refusal;
-                let _ = timeout(HANDSHAKE_FOR, leg.socket_mut().write_all(&alert)).await;
+                let _ = timeout(self.handshake, leg.socket_mut().write_all(&alert)).await;
                 Err(failed(failure, offer.as_ref().map(Facts::of_offer).unwrap_or_default()))
             }
             Ok(Err(Stop::Broken(error))) => Err(failed(failure::of_io(Peer::Client, CLIENT, &error), Facts::default())),
-            Err(_) => Err(failed(failure::of_timeout(Peer::Client, CLIENT, HANDSHAKE_FOR), Facts::default())),
+            Err(_) => Err(failed(failure::of_timeout(Peer::Client, CLIENT, self.handshake), Facts::default())),
         }
+    }
+
+    /// Waits for the client's hello without answering it; `early` is what was read of it already. Gives all that was
+    /// read, with the offer if it was a hello.
+    pub async fn overhear(
+        &self,
+        leg: &mut Leg,
+        how: &str,
+        early: Vec<u8>,
+    ) -> Result<(Vec<u8>, Option<Offer>), Box<Failed>> {
+        let failure = match timeout(self.handshake, tunnel::listen(leg.socket_mut(), early)).await {
+            Ok(Ok(heard)) => return Ok(heard),
+            Ok(Err(error)) => failure::of_io(Peer::Client, CLIENT, &error),
+            Err(_) => failure::of_timeout(Peer::Client, CLIENT, self.handshake),
+        };
+        Err(Box::new(Failed { facts: described(how, Facts::default()), failure }))
     }
 
     /// Shakes hands with the server, as its client: with the SNI and ALPN that the mail client offers.
@@ -95,7 +113,7 @@ impl Secure {
             Box::new(Failed { facts: described(how, Facts::default()), failure })
         })?;
         leg.start_tls(Connection::Client(connection));
-        let ended = shake(leg).await;
+        let ended = shake(leg, self.handshake).await;
         let facts = match leg.tls() {
             Some(Connection::Client(connection)) => Facts::of_server_leg(connection, &watch, alpn),
             _ => Facts::default(),
@@ -105,7 +123,7 @@ impl Secure {
             let failure = match (&verified, problem) {
                 (crate::tls::verdict::Verified::No(reason), _) => failure::unverified(reason),
                 (_, Problem::Broken(error)) => failure::of_io(Peer::Server, name, &error),
-                (_, Problem::Slow) => failure::of_timeout(Peer::Server, name, HANDSHAKE_FOR),
+                (_, Problem::Slow) => failure::of_timeout(Peer::Server, name, self.handshake),
             };
             return Err(Box::new(Failed { facts: described(how, facts), failure }));
         }
@@ -135,14 +153,14 @@ impl Secure {
         let mut connection = match hello.answer(config) {
             Ok(connection) => connection,
             Err(refusal) => {
-                let _ = timeout(HANDSHAKE_FOR, leg.socket_mut().write_all(&refusal.alert)).await;
+                let _ = timeout(self.handshake, leg.socket_mut().write_all(&refusal.alert)).await;
                 return Err(failed(refusal.failure, Facts::of_offer(&offer)));
             }
         };
         let taken = feed(&mut connection, &mut rest);
         leg.start_tls(Connection::Server(connection));
         let ended = match taken {
-            Ok(()) => shake(leg).await,
+            Ok(()) => shake(leg, self.handshake).await,
             Err(error) => Err(Problem::Broken(error)),
         };
         let facts = match leg.tls() {
@@ -155,7 +173,7 @@ impl Secure {
                 Ok(Done { facts: described(how, facts), doubt: None, names: Vec::new(), alpn })
             }
             Err(Problem::Broken(error)) => Err(failed(failure::of_io(Peer::Client, CLIENT, &error), facts)),
-            Err(Problem::Slow) => Err(failed(failure::of_timeout(Peer::Client, CLIENT, HANDSHAKE_FOR), facts)),
+            Err(Problem::Slow) => Err(failed(failure::of_timeout(Peer::Client, CLIENT, self.handshake), facts)),
         }
     }
 }
@@ -218,8 +236,8 @@ fn feed(connection: &mut rustls::ServerConnection, rest: &mut Vec<u8>) -> io::Re
     Ok(())
 }
 
-async fn shake(leg: &mut Leg) -> Result<(), Problem> {
-    match timeout(HANDSHAKE_FOR, poll_fn(|cx| leg.poll_handshake(cx))).await {
+async fn shake(leg: &mut Leg, limit: Duration) -> Result<(), Problem> {
+    match timeout(limit, poll_fn(|cx| leg.poll_handshake(cx))).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Problem::Broken(error)),
         Err(_) => Err(Problem::Slow),
@@ -245,6 +263,7 @@ fn described(how: &str, facts: Facts) -> Tls {
         sni: facts.sni,
         alpn: facts.alpn,
         alpn_offered: facts.alpn_offered,
+        versions_offered: facts.versions_offered,
         verified: facts.verified.and_then(|verified| match verified {
             verdict::Verified::NotSeen => None,
             verdict::Verified::Yes => Some(Verified::Yes),

@@ -7,20 +7,21 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use super::dial::dial;
 use super::leg::Leg;
 use super::pump::{Pump, Stopped};
 use super::record::Pen;
-use super::secure::{Asked, Done, Failed, HANDSHAKE_FOR, offered};
-use super::{Shared, clock, prepare, tunnel};
+use super::secure::{Asked, Done, Failed, offered};
+use super::tunnel::{self, Passed};
+use super::{Shared, clock, prepare};
 use crate::event::{Close, Level, Note, Open, Origin, Side, Stamp, Tls};
 use crate::proto::{SchemeTls, Setup, Trouble};
 use crate::route::Route;
 use crate::session::{Next, Outbox, Session};
 use crate::store::{Entry, ids};
 use crate::tls::failure::Failure;
+use crate::tls::hello::Offer;
 
 /// `how` of a handshake that opens a connection.
 const IMPLICIT: &str = "implicit";
@@ -52,6 +53,7 @@ struct Call {
     asked: Option<Asked>,
     /// The TLS of this session is passed through; this was read of it.
     passes: Option<Vec<u8>>,
+    passed: Option<Passed>,
     trouble: Option<Unreached>,
 }
 
@@ -85,16 +87,17 @@ impl Call {
         let begin = async {
             if route.client.tls == SchemeTls::Implicit && !shared.secure.passthrough.is_empty() {
                 // The hello is read without being answered, in case it is to be passed on.
-                // Where that fails, the reading of the hello below says what is wrong.
-                if let Ok(Ok((read, offer))) = timeout(HANDSHAKE_FOR, tunnel::listen(leg.socket_mut())).await {
-                    let sni = offer.as_ref().and_then(|offer| offer.sni.as_deref());
-                    let covers = |host: &str| shared.secure.passthrough.covers(host);
-                    if covers(&route.upstream.host) || sni.is_some_and(covers) {
-                        passes = Some((read, offer.unwrap_or_default()));
-                        return (None, Some(dial(&route.upstream).await));
-                    }
-                    early = read;
+                let (read, offer) = match shared.secure.overhear(&mut leg, IMPLICIT, Vec::new()).await {
+                    Ok(heard) => heard,
+                    Err(failed) => return (Some(Err(failed)), None),
+                };
+                let sni = offer.as_ref().and_then(|offer| offer.sni.as_deref());
+                let covers = |host: &str| shared.secure.passthrough.covers(host);
+                if covers(&route.upstream.host) || sni.is_some_and(covers) {
+                    passes = Some((read, offer.unwrap_or_default()));
+                    return (None, Some(dial(&route.upstream).await));
                 }
+                early = read;
             }
             let asked = match route.client.tls {
                 SchemeTls::Implicit => Some(shared.secure.hello(&mut leg, IMPLICIT, &early).await),
@@ -123,10 +126,10 @@ impl Call {
         };
         let track = shared.recorder.track(Entry::new(&open, opened));
         session.open(opened, open, &mut track.log());
-        let mut call = Call { pump: Pump::new(session, track, leg, server), route, asked: None, passes: None, trouble };
+        let pump = Pump::new(session, track, leg, server);
+        let mut call = Call { pump, route, asked: None, passes: None, passed: None, trouble };
         if let Some((read, offer)) = passes {
-            let facts = offered(IMPLICIT, &offer);
-            call.pump.session.implicit_tls(clock::now(), Side::Client, facts, &mut call.pump.track.log());
+            call.tell_offered(IMPLICIT, &offer);
             call.passes = Some(read);
         }
         match asked {
@@ -163,6 +166,13 @@ impl Call {
                         |session: &mut Session, _: &mut Pen<'_>, out: &mut Outbox| early = session.pass_through(out);
                     self.pump.act(release).await;
                     self.pump.flush(Side::Client).await;
+                    let early = match shared.secure.overhear(&mut self.pump.client, STARTTLS, early).await {
+                        Ok((read, offer)) => {
+                            self.tell_offered(STARTTLS, &offer.unwrap_or_default());
+                            read
+                        }
+                        Err(failed) => return (Origin::Client, self.tell_failed(Side::Client, &failed)),
+                    };
                     return self.pass_through(&early).await;
                 }
                 Next::UpgradeServer => self.upgrade_server(shared).await,
@@ -211,11 +221,10 @@ impl Call {
         let Pump { client, server: Some(server), .. } = &mut self.pump else {
             return (Origin::Proxy, "there is no server".to_owned());
         };
-        let passed = tunnel::run(client.socket_mut(), server.socket_mut(), early).await;
-        self.pump.session.passed(clock::now(), passed.client, passed.server, &mut self.pump.track.log());
-        match passed.error {
-            None => (Origin::Client, "both sides ended the connection".to_owned()),
-            Some(error) => (Origin::Client, format!("the connection broke: {error}")),
+        let passed = self.passed.insert(Passed::default());
+        match tunnel::run(client.socket_mut(), server.socket_mut(), early, passed).await {
+            Ok(()) => (Origin::Client, "both sides ended the connection".to_owned()),
+            Err(error) => (Origin::Client, format!("the connection broke: {error}")),
         }
     }
 
@@ -257,6 +266,12 @@ impl Call {
         }
     }
 
+    /// What a client offers whose TLS is passed through.
+    fn tell_offered(&mut self, how: &str, offer: &Offer) {
+        let facts = offered(how, offer);
+        self.pump.session.implicit_tls(clock::now(), Side::Client, facts, &mut self.pump.track.log());
+    }
+
     fn tell_done(&mut self, side: Side, done: Done) {
         let mut log = self.pump.track.log();
         self.pump.session.implicit_tls(clock::now(), side, done.facts, &mut log);
@@ -288,6 +303,9 @@ impl Call {
     async fn close(mut self, by: Origin, reason: &str) {
         self.pump.finish(by == Origin::Proxy).await;
         let Pump { mut session, track, .. } = self.pump;
+        if let Some(Passed { client, server }) = self.passed {
+            session.passed(clock::now(), client.into_inner(), server.into_inner(), &mut track.log());
+        }
         session.close(clock::now(), by, reason, &mut track.log());
         track.close();
     }

@@ -3,6 +3,7 @@
 //! Reads nothing of what passes.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -34,20 +35,20 @@ impl Passthrough {
     }
 }
 
-/// What went through a tunnel, in bytes.
+/// What went through a tunnel until now, in bytes of each side.
+#[derive(Debug, Default)]
 pub struct Passed {
-    pub client: u64,
-    pub server: u64,
-    pub error: Option<io::Error>,
+    pub client: AtomicU64,
+    pub server: AtomicU64,
 }
 
-/// Reads until the client's hello is whole, and gives what was read, with the offer if it was a hello.
+/// Reads until the client's hello is whole, and gives what was read, with the offer if it was a hello. `read` is what
+/// came of it before.
 ///
 /// # Errors
 /// Those of the socket, and `UnexpectedEof` where the client leaves before.
-pub async fn listen(socket: &mut TcpStream) -> io::Result<(Vec<u8>, Option<Offer>)> {
+pub async fn listen(socket: &mut TcpStream, mut read: Vec<u8>) -> io::Result<(Vec<u8>, Option<Offer>)> {
     use tokio::io::AsyncReadExt;
-    let mut read = Vec::new();
     loop {
         match peek(&read) {
             Peek::More => {}
@@ -60,19 +61,21 @@ pub async fn listen(socket: &mut TcpStream) -> io::Result<(Vec<u8>, Option<Offer
     }
 }
 
-/// Passes everything on until both sides have ended.
-pub async fn run(client: &mut TcpStream, server: &mut TcpStream, early: &[u8]) -> Passed {
-    let before = early.len() as u64;
-    if let Err(error) = server.write_all(early).await {
-        return Passed { client: before, server: 0, error: Some(error) };
-    }
-    let (mut up, mut down) = (Counted(client, 0), Counted(server, 0));
-    let error = tokio::io::copy_bidirectional(&mut up, &mut down).await.err();
-    Passed { client: before + up.1, server: down.1, error }
+/// Passes everything on until both sides have ended, and counts it in `passed`, which is right whenever the tunnel is
+/// given up.
+///
+/// # Errors
+/// Those of the sockets.
+pub async fn run(client: &mut TcpStream, server: &mut TcpStream, early: &[u8], passed: &Passed) -> io::Result<()> {
+    passed.client.fetch_add(early.len() as u64, Ordering::Relaxed);
+    server.write_all(early).await?;
+    let (mut up, mut down) = (Counted(client, &passed.client), Counted(server, &passed.server));
+    tokio::io::copy_bidirectional(&mut up, &mut down).await?;
+    Ok(())
 }
 
-/// Counts what is read from a connection, so that the number is known however the tunnel ends.
-struct Counted<'s>(&'s mut TcpStream, u64);
+/// Counts what is read from a connection.
+struct Counted<'s>(&'s mut TcpStream, &'s AtomicU64);
 
 impl tokio::io::AsyncRead for Counted<'_> {
     fn poll_read(
@@ -82,7 +85,7 @@ impl tokio::io::AsyncRead for Counted<'_> {
     ) -> std::task::Poll<io::Result<()>> {
         let before = into.filled().len();
         let polled = std::pin::Pin::new(&mut *self.0).poll_read(cx, into);
-        self.1 += (into.filled().len() - before) as u64;
+        self.1.fetch_add((into.filled().len() - before) as u64, Ordering::Relaxed);
         polled
     }
 }

@@ -79,6 +79,11 @@ impl Core {
         self.emit(now, side.into(), b"", Body::Tls(Box::new(facts)), log);
     }
 
+    /// Whether a leg has TLS.
+    pub fn has_tls(&self) -> bool {
+        self.watch.has_tls()
+    }
+
     /// Bytes that no dialog has seen.
     pub fn raw(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log) {
         let all = std::iter::once(0..bytes.len()).collect::<Vec<_>>();

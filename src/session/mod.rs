@@ -332,6 +332,9 @@ impl Session {
 
     /// Feeds the dialog and passes on what it took, save what it edits or what begins an upgrade.
     fn take(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) -> Taken {
+        if let Some(passed) = self.within(now, from, bytes, log) {
+            return Taken { pass: Some(passed), kept_from: bytes.len() };
+        }
         let (flow, edits) = if self.core.compressed {
             self.feed_deflate(now, from, bytes, log)
         } else {
@@ -342,6 +345,12 @@ impl Session {
             Flow::Stop { at, why: Stop::Hold } => (at, None),
             Flow::Stop { at, why: Stop::StartTls { reply } } => (at, Some(reply)),
         };
+        // A leg that has TLS cannot be upgraded: then the acceptance is passed on like any answer.
+        let within = accepts.is_some() && self.core.has_tls() && !self.upgrade.owns_server();
+        let accepts = accepts.filter(|_| !within);
+        if within {
+            self.begin_within(now, log);
+        }
         let passed = accepts.unwrap_or(taken);
         if from == Side::Server && self.upgrade.owns_server() {
             self.own_upgrade(now, bytes, passed, edits, accepts.is_some(), log, out);

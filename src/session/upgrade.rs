@@ -17,6 +17,15 @@ pub(super) struct Upgrade {
     /// What the client sent of its handshake too early.
     early: Vec<u8>,
     own: Option<Own>,
+    within: Option<Within>,
+}
+
+/// The two ends agreed on TLS within the TLS that a leg has already. It is theirs alone and cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    /// The client's handshake has not begun.
+    Agreed,
+    Begun,
 }
 
 /// The proxy upgrades the server leg itself before the client hears anything.
@@ -102,6 +111,33 @@ impl Session {
             }
         }
         out.next = Next::UpgradeServer;
+    }
+
+    /// The server has accepted an upgrade although a leg has TLS already.
+    pub(super) fn begin_within(&mut self, now: Stamp, log: &mut dyn Log) {
+        self.upgrade.within = Some(Within::Agreed);
+        // Nothing is upgraded here, and nothing waits for it any more.
+        self.dialog.upgraded(false);
+        let text = "the server accepted STARTTLS on a connection that has TLS already; what follows is between the two \
+                    ends and cannot be read";
+        let note =
+            Note { level: Level::Warn, code: "starttls-in-tls".to_owned(), text: text.to_owned(), ..Note::default() };
+        self.note(now, note, log);
+    }
+
+    /// Bytes of TLS within TLS: they are recorded and passed on as they are. Plaintext before the client's handshake was
+    /// injected, as with any upgrade. Gives how many bytes are to be passed on: all of them or none.
+    pub(super) fn within(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log) -> Option<usize> {
+        let within = self.upgrade.within.as_mut()?;
+        if from == Side::Client && bytes.first() == HANDSHAKE.first() {
+            *within = Within::Begun;
+        }
+        if *within == Within::Agreed {
+            self.inject(now, from, bytes, log);
+            return Some(0);
+        }
+        let _ = Tap::new(&mut self.core, now, log).piece(Piece::new(from, bytes, Body::Raw));
+        Some(bytes.len())
     }
 
     /// Plaintext behind an upgrade: it is logged, and goes no further.

@@ -38,6 +38,10 @@ impl Watch {
         }
     }
 
+    pub fn has_tls(&self) -> bool {
+        self.client_tls || self.server_tls
+    }
+
     /// Whether the client's secret in this event went over the wire in plaintext.
     pub fn secret(&mut self, body: &Body) -> Option<Note> {
         let mechanism = match body {
