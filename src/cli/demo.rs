@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::practice::{self, Mailboxes, first_account};
 use super::serving::{self, RecordingArgs, Shown, Signals};
 use super::{Failure, Globals};
-use crate::net::{Options, HANDSHAKE_FOR, Passthrough, Proxy, Secure};
+use crate::net::{HANDSHAKE_FOR, Options, Passthrough, Proxy, Secure};
 use crate::practice::script::{self, Script, Security, Tls};
 use crate::practice::{Addresses, Ports};
 use crate::route::Route;

@@ -48,3 +48,5 @@ mod tls_authority;
 mod tls_handshake;
 mod tls_kit;
 mod tls_programs;
+#[cfg(feature = "proxy")]
+mod tls_upgrade;

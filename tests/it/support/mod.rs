@@ -11,6 +11,7 @@ pub mod dovecot;
 pub mod jobs;
 pub mod mailtap;
 pub mod peers;
+pub mod peer;
 pub mod postfix;
 pub mod process;
 pub mod recording;
