@@ -47,6 +47,14 @@ mod talks;
 mod tls_authority;
 mod tls_handshake;
 mod tls_kit;
+#[cfg(feature = "proxy")]
+mod tls_legs;
+#[cfg(feature = "proxy")]
+mod tls_passthrough;
 mod tls_programs;
+#[cfg(feature = "proxy")]
+mod tls_stalled;
+#[cfg(feature = "proxy")]
+mod tls_unequal;
 #[cfg(feature = "proxy")]
 mod tls_upgrade;

@@ -294,7 +294,11 @@ fn an_upgrade_that_the_server_leg_cannot_have_is_refused_in_words() {
                     assert!(far.serve_tls(&showing(&chain, BOTH_VERSIONS, &[])).is_err(), "mailtap must refuse");
                 }
                 "closed" => far.end(),
-                _ => far.say("this is no TLS at all\r\n"),
+                _ => {
+                    // Not together with the acceptance: that would be an injection.
+                    assert_eq!(far.take(3)[..2], [0x16, 3], "mailtap's hello");
+                    far.say("this is no TLS at all\r\n");
+                }
             }
             let told = near.line();
             assert!(told.starts_with(words.refusal) && told.contains("mailtap: "), "{how}: {told}");

@@ -56,10 +56,22 @@ impl Authority {
 
     /// A certificate that ended years ago.
     pub fn expired(&self, names: &[&str]) -> Chain {
+        self.expired_with(names, Key::Ecdsa)
+    }
+
+    pub fn expired_with(&self, names: &[&str], key: Key) -> Chain {
         let mut params = leaf(names);
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
-        self.sign(params, Key::Ecdsa)
+        self.sign(params, key)
+    }
+
+    /// A certificate of the far future.
+    pub fn not_yet(&self, names: &[&str], key: Key) -> Chain {
+        let mut params = leaf(names);
+        params.not_before = date_time_ymd(2039, 1, 1);
+        params.not_after = date_time_ymd(2040, 1, 1);
+        self.sign(params, key)
     }
 
     /// A good certificate below an intermediate, with the intermediate in the chain.

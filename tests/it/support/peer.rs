@@ -48,6 +48,11 @@ impl Peer {
         Peer { wire: Some(Wire::Plain(socket)) }
     }
 
+    /// False after a handshake that failed.
+    pub fn is_alive(&self) -> bool {
+        self.wire.is_some()
+    }
+
     fn wire(&mut self) -> &mut Wire {
         self.wire.as_mut().expect("a connection that did not fail")
     }
@@ -87,6 +92,14 @@ impl Peer {
             }
         }
         assert_eq!(String::from_utf8_lossy(&found), String::from_utf8_lossy(wanted));
+    }
+
+    /// The next bytes, so many.
+    #[track_caller]
+    pub fn take(&mut self, count: usize) -> Vec<u8> {
+        let mut taken = vec![0; count];
+        self.wire().read_exact(&mut taken).expect("so many bytes");
+        taken
     }
 
     /// Everything until the end, and whether the end was told properly (in TLS: with close_notify).
@@ -205,6 +218,15 @@ impl Write for Wire {
             Wire::Plain(socket) => socket.write(bytes),
             Wire::Client(stream) => stream.write(bytes),
             Wire::Server(stream) => stream.write(bytes),
+        }
+    }
+
+    // Where a handshake fails, rustls writes once and no more: all of its records must go with it.
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Wire::Plain(socket) => socket.write_vectored(slices),
+            Wire::Client(stream) => stream.write_vectored(slices),
+            Wire::Server(stream) => stream.write_vectored(slices),
         }
     }
 
