@@ -8,10 +8,10 @@ use std::process::Command;
 use crate::support::certs::{Key, self_signed};
 use crate::support::clients::s_client;
 use crate::support::mailtap::run;
-use crate::support::peer::{BOTH_VERSIONS, Bench, showing, trusting};
 use crate::support::process::Ran;
 use crate::support::program;
 use crate::support::recording::Recording;
+use crate::support::tls_peer::{BOTH_VERSIONS, Bench, showing, trusting};
 use crate::tls_upgrade::over;
 
 /// More than all the buffers on the way hold.

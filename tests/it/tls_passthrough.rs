@@ -4,8 +4,8 @@
 
 use std::thread;
 
-use crate::support::peer::{BOTH_VERSIONS, Bench, showing, trusting};
 use crate::support::recording::{Recording, find};
+use crate::support::tls_peer::{BOTH_VERSIONS, Bench, showing, trusting};
 use crate::tls_upgrade::{ALL, over};
 
 /// Says nothing of what passed but its offer and its size.

@@ -4,7 +4,7 @@
 
 use std::thread;
 
-use crate::support::peer::{Bench, Peer, client};
+use crate::support::tls_peer::{Bench, Peer, client};
 use crate::tls_upgrade::ALL;
 
 /// Long enough for a handshake on a busy machine, short enough for a test.

@@ -4,8 +4,8 @@
 
 use std::thread;
 
-use crate::support::peer::{Bench, Peer};
 use crate::support::recording::Recording;
+use crate::support::tls_peer::{Bench, Peer};
 use crate::tls_upgrade::over;
 
 /// One protocol on unequal legs.

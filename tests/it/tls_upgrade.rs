@@ -4,8 +4,8 @@
 
 use crate::support::{
     certs::self_signed,
-    peer::{BOTH_VERSIONS, Bench, Peer, client, showing, trusting},
     recording::{Recording, wire},
+    tls_peer::{BOTH_VERSIONS, Bench, Peer, client, showing, trusting},
 };
 
 /// What one protocol says around its upgrade.

@@ -11,13 +11,13 @@ pub mod dovecot;
 pub mod jobs;
 pub mod mailtap;
 pub mod peers;
-pub mod peer;
 pub mod postfix;
 pub mod process;
 pub mod recording;
 pub mod servers;
 pub mod tap;
 pub mod through;
+pub mod tls_peer;
 
 use std::{
     env,
