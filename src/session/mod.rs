@@ -6,6 +6,7 @@
 
 mod content;
 mod core;
+mod held;
 mod secrets;
 mod upgrade;
 mod watch;
@@ -177,26 +178,6 @@ impl Session {
         self.unhold(now, from.other(), log, out);
     }
 
-    /// The other side waits for an answer that may stand in these bytes: it goes on right behind the line that gives
-    /// it, wherever the bytes were cut.
-    fn bytes_by_line(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
-        let mut rest = bytes;
-        while !rest.is_empty() && out.next == Next::Relay && !self.waits_for_log(from) {
-            let waits = !self.held(from.other()).is_empty();
-            let end = memchr::memchr(b'\n', rest).filter(|_| waits).map_or(rest.len(), |end| end + 1);
-            let (line, after) = rest.split_at(end);
-            rest = after;
-            self.held_mut(from).extend_from_slice(line);
-            self.take_held(now, from, log, out);
-            self.unhold(now, from.other(), log, out);
-        }
-        if out.next == Next::UpgradeServer {
-            self.inject(now, from, rest, log);
-        } else {
-            self.held_mut(from).extend_from_slice(rest);
-        }
-    }
-
     /// A leg will send no more. What was held for it is passed on: nobody will answer otherwise than by ending too.
     pub fn end(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) {
         if std::mem::replace(self.ended_mut(from), true) {
@@ -284,52 +265,6 @@ impl Session {
         self.core.emit(now, Origin::Proxy, b"", Body::Close(Box::new(close)), log);
     }
 
-    fn held(&self, side: Side) -> &Vec<u8> {
-        let [client, server] = &self.held;
-        if side == Side::Client { client } else { server }
-    }
-
-    fn held_mut(&mut self, side: Side) -> &mut Vec<u8> {
-        let [client, server] = &mut self.held;
-        if side == Side::Client { client } else { server }
-    }
-
-    fn later_mut(&mut self, side: Side) -> &mut bool {
-        let [client, server] = &mut self.later;
-        if side == Side::Client { client } else { server }
-    }
-
-    fn ended_mut(&mut self, side: Side) -> &mut bool {
-        let [client, server] = &mut self.ended;
-        if side == Side::Client { client } else { server }
-    }
-
-    /// Reads on in what is held of both sides, for as long as one gets further.
-    fn unhold(&mut self, now: Stamp, first: Side, log: &mut dyn Log, out: &mut Outbox) {
-        let mut side = first;
-        let mut idle = 0;
-        while idle < 2 && out.next == Next::Relay {
-            let ready = !self.held(side).is_empty() && !self.waits_for_log(side);
-            let progress = ready && self.take_held(now, side, log, out);
-            idle = if progress { 0 } else { idle + 1 };
-            side = side.other();
-        }
-    }
-
-    /// Gives true if any of what is held was taken.
-    fn take_held(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) -> bool {
-        let held = std::mem::take(self.held_mut(from));
-        let taken = self.take(now, from, &held, log, out);
-        if let Some(pass) = taken.pass {
-            out.to(from.other()).extend_from_slice(held.get(..pass).unwrap_or(&held));
-        }
-        let rest = held.get(taken.kept_from..).unwrap_or_default();
-        if !rest.is_empty() {
-            *self.held_mut(from) = rest.to_vec();
-        }
-        taken.kept_from > 0
-    }
-
     /// Feeds the dialog and passes on what it took, save what it edits or what begins an upgrade.
     fn take(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) -> Taken {
         if let Some(passed) = self.within(now, from, bytes, log) {
@@ -387,41 +322,6 @@ impl Session {
             at += slice.len();
         }
         (Flow::All, Edits::default())
-    }
-
-    /// Passes on what is held as it is: the sides come to their end.
-    fn flush_held(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) {
-        if self.held(from).is_empty() {
-            return;
-        }
-        // An upgrade was asked for and will not come; until here nothing of what follows it was passed on, and it
-        // still may not be.
-        if self.dialog.upgrading() && from == Side::Client {
-            let held = std::mem::take(self.held_mut(from));
-            self.inject(now, from, &held, log);
-            return;
-        }
-        if self.waits_for_log(from) {
-            // To read all of it now could take hundreds of MiB.
-            let held = std::mem::take(self.held_mut(from));
-            self.dialog.end(from, &mut Tap::new(&mut self.core, now, log));
-            self.core.raw(now, from, &held, log);
-            out.to(from.other()).extend_from_slice(&held);
-            return;
-        }
-        // Each release lets the dialog take at least one more line.
-        for _ in 0..HELD_MAX {
-            if self.held(from).is_empty() {
-                return;
-            }
-            self.dialog.release();
-            if !self.take_held(now, from, log, out) {
-                break;
-            }
-        }
-        let held = std::mem::take(self.held_mut(from));
-        self.core.raw(now, from, &held, log);
-        out.to(from.other()).extend_from_slice(&held);
     }
 }
 
