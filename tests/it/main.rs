@@ -31,6 +31,7 @@ mod real_servers;
 mod real_thunderbird;
 mod real_tls;
 mod real_tls_clients;
+mod real_tls_more;
 mod real_tshark;
 #[cfg(feature = "proxy")]
 mod recordings;

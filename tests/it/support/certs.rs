@@ -88,6 +88,13 @@ impl Authority {
         Chain { certificates: certificate.pem(), key: key.serialize_pem() }
     }
 
+    /// A certificate of a client whose user this is.
+    pub fn client(&self, user: &str) -> Chain {
+        let mut params = leaf(&[user]);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(params, Key::Ecdsa)
+    }
+
     fn sign(&self, params: CertificateParams, key: Key) -> Chain {
         let key = key.generate();
         let certificate = params.signed_by(&key, &self.root).expect("a certificate");

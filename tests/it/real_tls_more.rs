@@ -1,0 +1,71 @@
+//! Real servers and clients in what is rarer: client certificates, LMTP with STARTTLS.
+//! Takes the shared servers, and a Dovecot of its own; gives what the server answered and what was recorded.
+//! Does not look into TLS itself.
+
+use std::net::SocketAddr;
+
+use crate::support::{
+    certs::Key,
+    clients::s_client,
+    dovecot::{Dovecot, Options},
+    jobs::{assert_same, delivered, secure_script},
+    servers::{server_names, servers, user},
+    through::Through,
+};
+
+#[test]
+fn dovecot_lets_in_by_the_certificate_that_mailtap_shows() {
+    let servers = servers();
+    let root = servers.root.display().to_string();
+    let name = user("cert");
+    // What the certificate says is who one is; there is no password.
+    let extra = format!(
+        "ssl_ca = <{root}\nssl_require_crl = no\nssl_verify_client_cert = yes\nauth_ssl_username_from_cert = yes\n\
+         passdb {{\n  driver = static\n  mechanisms = external\n  args = nopassword=y\n}}\n"
+    );
+    let chain = servers.authority.issue(&server_names(), Key::Ecdsa);
+    let dovecot = Dovecot::start(&Options { extra, ..Options::new(chain) });
+    let identity = servers.authority.client(&name);
+    let certificate = dovecot.keep_file("client.pem", &identity.certificates).display().to_string();
+    let key = dovecot.keep_file("client-key.pem", &identity.key).display().to_string();
+    let shown = ["--upstream-ca", &root, "--upstream-cert", &certificate, "--upstream-key", &key];
+
+    let login = b"a AUTHENTICATE EXTERNAL =\r\nb LOGOUT\r\n";
+    for (scheme, server, more) in [("imaps", dovecot.imaps, &[][..]), ("imap", dovecot.imap, &["-starttls", "imap"])] {
+        let through = Through::start(scheme, server, &shown);
+        let ran = s_client(through.address(), &through.ca(), more, login);
+        assert!(ran.text().contains("a OK "), "{ran}\n{}", dovecot.log());
+        let recording = &through.check_secure(1).recordings[0];
+        let leg = recording.of_kind("tls").into_iter().find(|event| event["from"] == "server").expect("an event");
+        assert_eq!(leg["client_certificate"], "given", "{leg}");
+        let logged = format!("Login: user=<{name}>, method=EXTERNAL");
+        assert!(dovecot.log().contains(&logged), "Dovecot knows who it is by the certificate: {}", dovecot.log());
+    }
+
+    // Without it the server asks in vain, and mailtap says that it asked.
+    let through = Through::start("imaps", dovecot.imaps, &["--upstream-ca", &root]);
+    let ran = s_client(through.address(), &through.ca(), &[], login);
+    assert!(!ran.text().contains("a OK "), "{ran}");
+    let recording = &through.check_secure(1).recordings[0];
+    let leg = recording.of_kind("tls").into_iter().find(|event| event["from"] == "server").expect("an event");
+    assert_eq!(leg["client_certificate"], "asked", "{leg}");
+}
+
+#[test]
+fn smtplib_upgrades_lmtp() {
+    let job = |address: SocketAddr, user: &str, ca: &std::path::Path| {
+        let seen = secure_script("smtp_job.py", &["lmtp"], address, user, "none", ca, false);
+        format!("{seen}{}", delivered(user, 3))
+    };
+    let root = servers().root.as_path();
+    let direct = job(servers().dovecot.lmtp, &user("direct"), root);
+    let through = Through::start("lmtp", servers().dovecot.lmtp, &["--upstream-ca", &root.display().to_string()]);
+    let seen = job(through.address(), &user("behind"), &through.ca());
+    assert_same(&direct, &seen);
+    let recording = &through.check_secure(1).recordings[0];
+    for side in ["client", "server"] {
+        let leg = recording.of_kind("tls").into_iter().find(|event| event["from"] == side).expect("an event");
+        assert_eq!((&leg["how"], &leg["error"]), (&"starttls".into(), &serde_json::Value::Null), "{leg}");
+    }
+    assert!(recording.of_kind("raw").is_empty(), "{}", recording.dump());
+}
