@@ -5,7 +5,8 @@
 set -euo pipefail
 
 packages=(
-  dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-submissiond postfix
+  dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-submissiond
+  dovecot-managesieved postfix
   curl isync swaks libauthen-sasl-perl libnet-ssleay-perl msmtp fetchmail neomutt
   openssl gnutls-bin libnss3-tools tshark python3 procps coreutils
 )

@@ -1,16 +1,21 @@
-//! Real servers and clients in what is rarer: client certificates, LMTP with STARTTLS.
+//! Real servers and clients in what is rarer: client certificates, LMTP and ManageSieve with STARTTLS.
 //! Takes the shared servers, and a Dovecot of its own; gives what the server answered and what was recorded.
 //! Does not look into TLS itself.
 
 use std::net::SocketAddr;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+
 use crate::support::{
     certs::Key,
-    clients::s_client,
-    dovecot::{Dovecot, Options},
+    clients::{gnutls_cli, s_client},
+    dovecot::{Dovecot, Options, PASSWORD},
+    free_address, is_listening,
     jobs::{assert_same, delivered, secure_script},
+    process::Ran,
     servers::{server_names, servers, user},
     through::Through,
+    wait_for,
 };
 
 #[test]
@@ -68,4 +73,54 @@ fn smtplib_upgrades_lmtp() {
         assert_eq!((&leg["how"], &leg["error"]), (&"starttls".into(), &serde_json::Value::Null), "{leg}");
     }
     assert!(recording.of_kind("raw").is_empty(), "{}", recording.dump());
+}
+
+#[test]
+fn openssl_and_gnutls_upgrade_managesieve() {
+    let servers = servers();
+    let address = free_address();
+    let installed = std::path::Path::new("/usr/lib/dovecot/managesieve").exists();
+    assert!(installed, "package `dovecot-managesieved` is missing; tests/setup.sh installs it");
+    let extra = format!(
+        "protocols = imap pop3 lmtp submission sieve\nservice managesieve-login {{\n  inet_listener sieve {{\n    \
+         address = 127.0.0.1\n    port = {}\n  }}\n}}\nplugin {{\n  sieve = file:~/sieve;active=~/.dovecot.sieve\n}}\n",
+        address.port()
+    );
+    let chain = servers.authority.issue(&server_names(), Key::Rsa);
+    let dovecot = Dovecot::start(&Options { extra, ..Options::new(chain) });
+    wait_for("ManageSieve", || is_listening(address).then_some(()));
+
+    let name = user("sieve");
+    let login = STANDARD.encode(format!("\0{name}\0{PASSWORD}"));
+    // gnutls-cli takes lines as they are typed, so one that ends the session comes last.
+    let script = format!(
+        "AUTHENTICATE \"PLAIN\" \"{login}\"\r\nPUTSCRIPT \"one\" {{6+}}\r\nkeep;\n\r\nLISTSCRIPTS\r\nSTARTTLS\r\nLOGOUT\r\n"
+    );
+    let root = servers.root.as_path();
+    let through = Through::start("sieve", address, &["--upstream-ca", &root.display().to_string()]);
+    let (ca, behind) = (through.ca(), through.address());
+    let clients: [&dyn Fn(SocketAddr, &std::path::Path) -> Ran; 3] = [
+        &|address, ca| s_client(address, ca, &["-starttls", "sieve", "-tls1_2"], script.as_bytes()),
+        &|address, ca| s_client(address, ca, &["-starttls", "sieve", "-tls1_3"], script.as_bytes()),
+        &|address, ca| gnutls_cli(address, ca, Some("sieve"), script.as_bytes()),
+    ];
+    for client in clients {
+        let (direct, seen) = (client(address, root), client(behind, ca.as_path()));
+        for ran in [&direct, &seen] {
+            assert!(
+                ran.text().contains("\"one\"") && ran.text().contains("Logout completed"),
+                "{ran}{}",
+                dovecot.log()
+            );
+        }
+        assert_eq!(direct.code, seen.code, "{direct}\n{seen}");
+    }
+    for recording in through.check_secure(3).recordings {
+        let verbs = recording.verbs();
+        let wanted = ["STARTTLS", "AUTHENTICATE", "PUTSCRIPT", "LISTSCRIPTS", "STARTTLS", "LOGOUT"];
+        assert!(verbs.ends_with(&wanted.map(str::to_owned)), "{verbs:?}");
+        // Within TLS the server refuses another one, and the session goes on.
+        assert_eq!(recording.of_kind("tls").len(), 2, "{}", recording.dump());
+        assert!(recording.of_kind("raw").is_empty(), "{}", recording.dump());
+    }
 }
