@@ -43,6 +43,8 @@ mod relay_doors;
 mod relay_ends;
 #[cfg(feature = "proxy")]
 mod relay_flood;
+#[cfg(feature = "proxy")]
+mod relay_secrets;
 mod secrets;
 mod talks;
 mod tls_authority;
