@@ -29,7 +29,12 @@ pub struct Leg {
     ending: Ending,
     /// The peer ended TLS with a close_notify before it ended the connection.
     pub closed_cleanly: bool,
+    /// How the peer's side of the TLS handshake began.
+    first: Vec<u8>,
 }
+
+/// How much of that is kept: the headers of a record (RFC 8446 §5.1) and of a message (§4), and the hello's version.
+const FIRST: usize = 5 + 4 + 2;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ending {
@@ -41,7 +46,15 @@ enum Ending {
 impl Leg {
     #[must_use]
     pub fn plain(socket: TcpStream) -> Leg {
-        Leg { socket, tls: None, unsent: Vec::new(), unsent_at: 0, ending: Ending::No, closed_cleanly: true }
+        Leg {
+            socket,
+            tls: None,
+            unsent: Vec::new(),
+            unsent_at: 0,
+            ending: Ending::No,
+            closed_cleanly: true,
+            first: Vec::new(),
+        }
     }
 
     pub fn socket(&self) -> &TcpStream {
@@ -56,6 +69,12 @@ impl Leg {
     #[must_use]
     pub fn tls(&self) -> Option<&Connection> {
         self.tls.as_deref()
+    }
+
+    /// The first bytes of the peer's handshake, up to the version in its hello.
+    #[must_use]
+    pub fn first(&self) -> &[u8] {
+        &self.first
     }
 
     /// The names in the certificate that the peer presented.
@@ -188,14 +207,14 @@ impl Leg {
     pub fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let written = self.poll_records(cx)?;
-            let Leg { socket, tls: Some(tls), .. } = self else { return Poll::Ready(Ok(())) };
+            let Leg { socket, tls: Some(tls), first, .. } = self else { return Poll::Ready(Ok(())) };
             if !tls.is_handshaking() {
                 // The last flight must be on its way before the handshake counts as done.
                 ready!(written);
                 return Poll::Ready(Ok(()));
             }
             if tls.wants_read() {
-                match tls.read_tls(&mut Adapter { socket, cx }) {
+                match tls.read_tls(&mut Noting { adapter: Adapter { socket, cx }, first }) {
                     Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
@@ -266,6 +285,21 @@ impl Read for Adapter<'_, '_> {
             Poll::Ready(Err(error)) => Err(error),
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
+    }
+}
+
+/// The same, and the first bytes are kept.
+struct Noting<'a, 'c> {
+    adapter: Adapter<'a, 'c>,
+    first: &'a mut Vec<u8>,
+}
+
+impl Read for Noting<'_, '_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.adapter.read(into)?;
+        let wanted = FIRST.saturating_sub(self.first.len()).min(read);
+        self.first.extend_from_slice(into.get(..wanted).unwrap_or_default());
+        Ok(read)
     }
 }
 

@@ -122,7 +122,9 @@ impl Secure {
         if let Err(problem) = ended {
             let failure = match (&verified, problem) {
                 (crate::tls::verdict::Verified::No(reason), _) => failure::unverified(reason),
-                (_, Problem::Broken(error)) => failure::of_io(Peer::Server, name, &error),
+                (_, Problem::Broken(error)) => {
+                    failure::of_io(Peer::Server, name, &error).with_answer(name, leg.first())
+                }
                 (_, Problem::Slow) => failure::of_timeout(Peer::Server, name, self.handshake),
             };
             return Err(Box::new(Failed { facts: described(how, facts), failure }));

@@ -238,7 +238,10 @@ impl Call {
                 self.tell_doubt(done.doubt);
                 done.facts
             }
-            Err(failed) => Tls { error: Some(failed.failure.text.clone()), ..failed.facts },
+            Err(failed) => {
+                self.tell_advice(&failed);
+                Tls { error: Some(failed.failure.text.clone()), ..failed.facts }
+            }
         };
         self.pump.act(|session, log, out| session.upgraded(clock::now(), Side::Server, facts, log, out)).await
     }
@@ -289,10 +292,18 @@ impl Call {
     fn tell_failed(&mut self, side: Side, failed: &Failed) -> String {
         let facts = Tls { error: Some(failed.failure.text.clone()), ..failed.facts.clone() };
         self.pump.session.implicit_tls(clock::now(), side, facts, &mut self.pump.track.log());
-        if side == Side::Client {
-            self.note(failed.failure.code, failed.sentence());
+        match side {
+            Side::Client => self.note(failed.failure.code, failed.sentence()),
+            Side::Server => self.tell_advice(failed),
         }
         failed.failure.text.clone()
+    }
+
+    /// What can be done about the server's TLS. What is wrong with it is told elsewhere, to the client too.
+    fn tell_advice(&mut self, failed: &Failed) {
+        let Some(advice) = &failed.failure.advice else { return };
+        let note = Note { code: "tls-advice".to_owned(), text: advice.clone(), ..Note::default() };
+        self.pump.session.note(clock::now(), note, &mut self.pump.track.log());
     }
 
     fn note(&mut self, code: &str, text: String) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::{AlertDescription, Error as TlsError, PeerIncompatible};
 
-use crate::tls::hello::Peek;
+use crate::tls::hello::{Peek, Version};
 use crate::tls::verdict;
 
 /// Which of the two ends of the mail conversation the failed leg leads to.
@@ -35,6 +35,22 @@ pub struct Failure {
     pub text: String,
     /// What can be done about it.
     pub advice: Option<String>,
+}
+
+impl Failure {
+    /// Names the version that the server chose, where it was too old: `answer` is how its hello began.
+    #[must_use]
+    pub fn with_answer(self, name: &str, answer: &[u8]) -> Failure {
+        match answer {
+            // A handshake record with a ServerHello in it.
+            [22, 3, _, _, _, 2, _, _, _, high, low] if self.code == VERSION => {
+                let version = Version(u16::from_be_bytes([*high, *low]));
+                let text = format!("{name} answered in {version}; mailtap speaks TLSv1.2 and TLSv1.3");
+                Failure { text, ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// Code of [`of_hello`] when somebody spoke plaintext where TLS was to begin.

@@ -245,3 +245,45 @@ fn what_the_client_offers_is_what_the_server_sees() {
         }
     }
 }
+
+#[test]
+fn an_old_server_is_told_with_what_it_said_and_what_mailtap_speaks() {
+    // A fatal alert for the version (RFC 8446 §6), and ServerHellos of TLS 1.1 and 1.0, written by hand.
+    let alert = vec![21, 3, 1, 0, 2, 2, 70];
+    let hello = |minor: u8| {
+        let mut body = vec![3, minor];
+        body.extend([7; 32]);
+        body.extend([0, 0, 0x2f, 0]);
+        let mut message = vec![2, 0, 0, body.len() as u8];
+        message.extend(body);
+        let mut record = vec![22, 3, minor, 0, message.len() as u8];
+        record.extend(message);
+        record
+    };
+    let answers = [
+        (alert, "neither TLSv1.2 nor TLSv1.3"),
+        (hello(2), "answered in TLSv1.1;"),
+        (hello(1), "answered in TLSv1.0;"),
+    ];
+    for (answer, named) in answers {
+        let bench = Bench::start("imaps", "imaps", &[]);
+        let trusting = bench.trusting();
+        let mut near = bench.client();
+        let client = std::thread::spawn(move || {
+            near.start_tls(&trusting, "localhost").expect("the TLS that it asked for");
+            let line = near.line();
+            near.end();
+            line
+        });
+        let mut far = bench.server();
+        assert_eq!(far.take(2), [22, 3], "mailtap's hello");
+        far.say(&answer);
+        let told = client.join().expect("no panic");
+        assert!(told.starts_with("* BYE [UNAVAILABLE] mailtap: localhost "), "{told}");
+        assert!(told.contains(named) && told.contains("TLSv1.2"), "{told}");
+        let recording = bench.recording();
+        assert_eq!(recording.of_kind("tls")[0]["from"], "server");
+        let advice = recording.of_kind("note").into_iter().find(|note| note["code"] == "tls-advice");
+        assert!(advice.is_some_and(|note| note["text"].to_string().contains("updated")), "{}", recording.dump());
+    }
+}
