@@ -76,7 +76,7 @@ fn smtplib_upgrades_lmtp() {
 }
 
 /// Runs a program on a server, trusting the certificate in the file.
-type Client = dyn Fn(SocketAddr, &std::path::Path) -> Ran;
+type Client<'a> = dyn Fn(SocketAddr, &std::path::Path) -> Ran + 'a;
 
 #[test]
 fn openssl_and_gnutls_upgrade_managesieve() {
@@ -102,7 +102,7 @@ fn openssl_and_gnutls_upgrade_managesieve() {
     let root = servers.root.as_path();
     let through = Through::start("sieve", address, &["--upstream-ca", &root.display().to_string()]);
     let (ca, behind) = (through.ca(), through.address());
-    let clients: [&Client; 3] = [
+    let clients: [&Client<'_>; 3] = [
         &|address, ca| s_client(address, ca, &["-starttls", "sieve", "-tls1_2"], script.as_bytes()),
         &|address, ca| s_client(address, ca, &["-starttls", "sieve", "-tls1_3"], script.as_bytes()),
         &|address, ca| gnutls_cli(address, ca, Some("sieve"), script.as_bytes()),
