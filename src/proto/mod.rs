@@ -12,6 +12,7 @@ pub(crate) mod laws;
 pub mod pop3;
 pub mod raw;
 pub mod sasl;
+mod say;
 pub mod sieve;
 pub mod smtp;
 mod words;

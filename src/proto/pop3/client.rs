@@ -2,16 +2,15 @@
 //! Takes the client's bytes, gives pieces, and puts down what is to be answered.
 //! Does not read answers; see `server`.
 
-use std::ops::Range;
-
 use super::super::frame::{Cut, Part};
 use super::super::sasl::{self, Exchange};
+use super::super::say;
 use super::super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Sink, Stop, lost_sync};
 use super::command::{Command, Lines};
 use super::reply::Answered;
 use super::{Auth, Expected, Pop3};
 use crate::event;
-use crate::event::{Body, Seq, Side};
+use crate::event::{Body, Side};
 
 impl Pop3 {
     pub(super) fn feed_client(&mut self, bytes: &[u8], out: &mut dyn Sink) -> Flow {
@@ -47,14 +46,14 @@ impl Pop3 {
         if matches!(part, Part::Middle | Part::Tail) {
             let (of, secret) = self.client_line;
             let said = event::Command { continues: Some(of), ..event::Command::default() };
-            client_piece(line, secret.then_some(0..text.len()), Body::Command(said), out);
+            say::client(line, secret.then_some(0..text.len()), Body::Command(said), out);
             return;
         }
         if let Some(auth) = self.auth.as_mut().filter(|auth| auth.asked) {
             auth.asked = false;
             let said = auth.exchange.response(text);
             let secret = (text != b"*").then_some(0..text.len());
-            self.client_line = (say_response(line, secret, said, out), true);
+            self.client_line = (say::response(line, secret, said, out), true);
             return;
         }
         let command = Command::parse(line);
@@ -64,7 +63,7 @@ impl Pop3 {
         {
             let mut said = exchange.response(text);
             said.args.flag("stray", true);
-            let of = say_response(line, Some(0..text.len()), said, out);
+            let of = say::response(line, Some(0..text.len()), said, out);
             self.client_line = (of, true);
             self.stray = Some(exchange);
             let answered = Answered::Other;
@@ -91,7 +90,7 @@ impl Pop3 {
         }
         let lost = body.is_some();
         let secret = command.secrets.into_iter().next();
-        let of = client_piece(line, secret, body.unwrap_or(Body::Command(said)), out);
+        let of = say::client(line, secret, body.unwrap_or(Body::Command(said)), out);
         if lost {
             lost_sync(&mut self.lost, Side::Client, "a command begins with a word of letters", out);
         }
@@ -107,16 +106,4 @@ impl Pop3 {
             self.server.set_whole_lines(true);
         }
     }
-}
-
-pub(super) fn client_piece(line: &[u8], secret: Option<Range<usize>>, body: Body, out: &mut dyn Sink) -> Seq {
-    let secret = secret.filter(|range| !range.is_empty());
-    out.piece(Piece { from: Side::Client, wire: line, secrets: secret.as_slice(), body })
-}
-
-fn say_response(line: &[u8], secret: Option<Range<usize>>, said: event::Auth, out: &mut dyn Sink) -> Seq {
-    if let Some(user) = &said.user {
-        out.user(user);
-    }
-    client_piece(line, secret, Body::Auth(said), out)
 }

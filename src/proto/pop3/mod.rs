@@ -167,7 +167,7 @@ impl Dialog for Pop3 {
         } else {
             command.secrets.into_iter().next()
         };
-        client::client_piece(&rest, secret, Body::Raw, out);
+        super::say::client(&rest, secret, Body::Raw, out);
     }
 
     fn upgraded(&mut self, done: bool) {

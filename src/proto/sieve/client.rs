@@ -2,10 +2,9 @@
 //! Takes the client's bytes, gives pieces, and puts down what is to be answered.
 //! Does not read answers; see `server`.
 
-use std::ops::Range;
-
 use super::super::frame::{Cut, Mode, Part};
 use super::super::sasl::{self, Exchange};
+use super::super::say;
 use super::super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Sink, Stop, lost_sync};
 use super::command::{Command, Kind};
 use super::text::{Is, Words};
@@ -90,18 +89,18 @@ impl Sieve {
             let said = if none { None } else { Some(auth.exchange.response(&literal)) };
             if let Some(said) = said {
                 if response == Response::Later {
-                    return say_response(line, secret, said, out);
+                    return say::response(line, secret, said, out);
                 }
                 let mut command = event::Command { continues: Some(unfinished.of), ..event::Command::default() };
                 if let Some(user) = &said.user {
                     out.user(user);
                     command.args.text("user", user);
                 }
-                return piece(line, secret, Body::Command(command), out);
+                return say::client(line, secret, Body::Command(command), out);
             }
         }
         let command = event::Command { continues: Some(unfinished.of), ..event::Command::default() };
-        piece(line, secret, Body::Command(command), out);
+        say::client(line, secret, Body::Command(command), out);
         unfinished.of
     }
 
@@ -118,7 +117,7 @@ impl Sieve {
             let first = Words::of(line).next().map(|word| word.text.into_owned()).unwrap_or_default();
             let mut said = exchange.response(&first);
             said.args.flag("stray", true);
-            let of = say_response(line, Some(0..text.len()), said, out);
+            let of = say::response(line, Some(0..text.len()), said, out);
             self.stray = Some(exchange);
             self.expected.push_back(Expected { of, kind: Some(Kind::Stray) });
             self.unfinished = Some(Unfinished { of, secret: true, response: None });
@@ -137,14 +136,14 @@ impl Sieve {
         let of = auth.exchange.of();
         if literal && !ends {
             let said = event::Command { continues: Some(of), ..event::Command::default() };
-            piece(line, None, Body::Command(said), out);
+            say::client(line, None, Body::Command(said), out);
             self.unfinished = Some(Unfinished { of, secret: true, response: Some(Response::Later) });
             return of;
         }
         let response = word.map(|word| word.text.into_owned()).unwrap_or_default();
         let said = auth.exchange.response(&response);
         let secret = (response != b"*").then_some(0..text.len());
-        let of = say_response(line, secret, said, out);
+        let of = say::response(line, secret, said, out);
         self.unfinished = Some(Unfinished { of, secret: true, response: None });
         of
     }
@@ -162,7 +161,7 @@ impl Sieve {
         }
         let lost = body.is_some();
         let secret = command.secret.is_some() || exchange.is_some();
-        let of = piece(line, command.secret, body.unwrap_or(Body::Command(said)), out);
+        let of = say::client(line, command.secret, body.unwrap_or(Body::Command(said)), out);
         if lost {
             lost_sync(&mut self.lost, Side::Client, "a command begins with a word of letters", out);
         }
@@ -188,21 +187,9 @@ impl Sieve {
             let room = RESPONSE_MAX.saturating_sub(auth.literal.len());
             auth.literal.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         }
-        piece(bytes, secret.then_some(0..bytes.len()), Body::Content(content.clone()), out);
+        say::client(bytes, secret.then_some(0..bytes.len()), Body::Content(content.clone()), out);
         if last {
             self.client_literal = None;
         }
     }
-}
-
-pub(super) fn piece(line: &[u8], secret: Option<Range<usize>>, body: Body, out: &mut dyn Sink) -> Seq {
-    let secret = secret.filter(|range| !range.is_empty());
-    out.piece(Piece { from: Side::Client, wire: line, secrets: secret.as_slice(), body })
-}
-
-fn say_response(line: &[u8], secret: Option<Range<usize>>, said: event::Auth, out: &mut dyn Sink) -> Seq {
-    if let Some(user) = &said.user {
-        out.user(user);
-    }
-    piece(line, secret, Body::Auth(said), out)
 }

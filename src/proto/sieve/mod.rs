@@ -165,7 +165,7 @@ impl Dialog for Sieve {
             None if self.auth.is_some() || (self.stray.is_some() && !command.known) => Some(0..rest.len()),
             None => command.secret,
         };
-        client::piece(&rest, secret, Body::Raw, out);
+        super::say::client(&rest, secret, Body::Raw, out);
     }
 
     fn upgraded(&mut self, done: bool) {

@@ -2,10 +2,9 @@
 //! Takes the client's bytes, gives pieces, and puts down what is to be answered.
 //! Does not read answers; see `server`.
 
-use std::ops::Range;
-
 use super::super::frame::{Cut, Part};
 use super::super::sasl::{self, Exchange};
+use super::super::say;
 use super::super::{Flow, OUTSTANDING_MAX, Piece, Sink, Stop, lost_sync};
 use super::command::{Command, Kind};
 use super::content::Message;
@@ -53,14 +52,14 @@ impl Smtp {
             let (of, secret) = self.client_line;
             let said = event::Command { continues: Some(of), ..event::Command::default() };
             let secret = secret.then_some(0..text.len());
-            client_piece(line, secret, Body::Command(said), out);
+            say::client(line, secret, Body::Command(said), out);
             return;
         }
         if let Some(auth) = self.auth.as_mut().filter(|auth| auth.asked) {
             auth.asked = false;
             let said = auth.exchange.response(text);
             let secret = (text != b"*").then_some(0..text.len());
-            self.client_line = (say_response(line, secret, said, out), true);
+            self.client_line = (say::response(line, secret, said, out), true);
             return;
         }
         let command = Command::parse(line);
@@ -70,7 +69,7 @@ impl Smtp {
         {
             let mut said = exchange.response(text);
             said.args.flag("stray", true);
-            let of = say_response(line, Some(0..text.len()), said, out);
+            let of = say::response(line, Some(0..text.len()), said, out);
             self.client_line = (of, true);
             self.stray = Some(exchange);
             self.expected.push_back(Expected::new(of, Kind::Stray));
@@ -92,7 +91,7 @@ impl Smtp {
         let body = if command.is_text() { Body::Command(said) } else { Body::Raw };
         let lost = body == Body::Raw;
         let sensitive = command.secret.is_some();
-        let of = client_piece(line, command.secret, body, out);
+        let of = say::client(line, command.secret, body, out);
         if lost {
             lost_sync(&mut self.lost, Side::Client, "a command begins with a word of letters", out);
         }
@@ -143,16 +142,4 @@ impl Smtp {
     pub(super) fn recipients(&self) -> u64 {
         if self.variant == Variant::Lmtp { self.accepted.max(1) } else { 1 }
     }
-}
-
-fn client_piece(line: &[u8], secret: Option<Range<usize>>, body: Body, out: &mut dyn Sink) -> event::Seq {
-    let secret = secret.filter(|range| !range.is_empty());
-    out.piece(Piece { from: Side::Client, wire: line, secrets: secret.as_slice(), body })
-}
-
-fn say_response(line: &[u8], secret: Option<Range<usize>>, said: event::Auth, out: &mut dyn Sink) -> event::Seq {
-    if let Some(user) = &said.user {
-        out.user(user);
-    }
-    client_piece(line, secret, Body::Auth(said), out)
 }
