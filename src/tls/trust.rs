@@ -106,7 +106,7 @@ impl Subject {
             ),
             section(
                 "ios",
-                "Apple Mail on iPhone and iPad",
+                "Apple Mail on iOS (iPhone and iPad)",
                 vec![
                     run("mailtap ca export --format mobileconfig -o mailtap-ca.mobileconfig"),
                     say(

@@ -87,3 +87,52 @@ fn mistakes_are_one_line_that_says_how_to_mend_them() {
     assert!(said.contains("nothing was changed") && said.contains("mailtap ca renew"), "{said}");
     assert_eq!(fs::read_to_string(dir.path().join("certs/ca.pem")).expect("reads"), "damaged");
 }
+
+#[test]
+fn trust_has_the_steps_for_every_program() {
+    let dir = folder();
+    let text = run(dir.path(), &["ca", "trust"]).expect_ok().text();
+    let path = dir.path().join("certs/ca.pem").display().to_string();
+    for word in [
+        "Thunderbird",
+        "Outlook",
+        "Windows",
+        "macOS",
+        "iOS",
+        "Android",
+        "Debian",
+        "Fedora",
+        "NSS",
+        "Java",
+        "curl",
+        "Python",
+        "Go",
+        "update-ca-certificates",
+        "update-ca-trust",
+        "certutil",
+        "keytool",
+        "--cacert",
+        "SSL_CERT_FILE",
+    ] {
+        assert!(text.contains(word), "no word of {word} in:\n{text}");
+    }
+    assert!(text.matches(&path).count() > 5, "the real path:\n{text}");
+}
+
+#[test]
+fn trust_puts_the_ca_into_a_thunderbird_profile() {
+    let dir = folder();
+    let profile = dir.path().join("profile");
+    fs::create_dir(&profile).expect("a folder");
+    fs::write(profile.join("prefs.js"), "").expect("writes");
+    let database = format!("sql:{}", profile.display());
+    let certutil = |args: &[&str]| {
+        let mut command = std::process::Command::new(crate::support::program("certutil", "libnss3-tools"));
+        command.args(["-d", &database]).args(args);
+        crate::support::process::Ran::new(&command).expect_ok().text()
+    };
+    certutil(&["-N", "--empty-password"]);
+    run(dir.path(), &["ca", "trust", "--thunderbird", &profile.display().to_string()]).expect_ok();
+    let listed = certutil(&["-L"]);
+    assert!(listed.lines().any(|line| line.contains("mailtap") && line.trim_end().ends_with("C,,")), "{listed}");
+}

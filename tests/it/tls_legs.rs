@@ -287,3 +287,30 @@ fn an_old_server_is_told_with_what_it_said_and_what_mailtap_speaks() {
         assert!(advice.is_some_and(|note| note["text"].to_string().contains("updated")), "{}", recording.dump());
     }
 }
+
+#[test]
+fn a_ca_of_ones_own_and_the_key_log_of_the_environment() {
+    use std::os::unix::fs::PermissionsExt;
+    let own = crate::tls_kit::TestCa::root("Own Root");
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("writes");
+        path.display().to_string()
+    };
+    let (cert, key) = (write("own.pem", &own.pem), write("own-key.pem", &own.key_pem));
+    let bench = Bench::start("imaps", "imaps", &["--ca-cert", &cert, "--ca-key", &key]);
+    let (near, far) = bench.implicit(trusting(&own.pem, BOTH_VERSIONS, &[]), &bench.showing());
+    let recording = over(&bench, near, far);
+    assert!(recording.dump().contains("Own Root"), "{}", recording.dump());
+    assert!(!bench.mailtap.dir.join("certs/ca.pem").exists(), "none is made where there is one");
+
+    // Opened before anything is listened at, so that an address which is taken is enough here.
+    let keys = folder.path().join("keys");
+    let route = format!("imap://{}=imap://localhost", bench.address);
+    let mut command = crate::support::mailtap::command(folder.path(), &["proxy", "--route", &route]);
+    command.env("SSLKEYLOGFILE", &keys);
+    assert!(!Ran::new(&command).is_ok());
+    let mode = std::fs::metadata(&keys).expect("SSLKEYLOGFILE is heeded").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
