@@ -83,7 +83,10 @@ struct File {
 
 /// What could not be written since.
 struct Lost {
-    first: Seq,
+    /// The lines that tell whose session it was and how it ended; they are kept, and written when they can be.
+    open: Vec<u8>,
+    close: Vec<u8>,
+    first: Option<Seq>,
     at: event::Stamp,
     bytes: [u64; 2],
     why: String,
@@ -325,11 +328,27 @@ fn lose(file: &mut File, lines: &[u8], error: &std::io::Error, session: &str) {
     for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         let Ok(event) = Event::from_json(line) else { continue };
         let lost = file.lost.get_or_insert_with(|| Lost {
-            first: event.seq,
+            open: Vec::new(),
+            close: Vec::new(),
+            first: None,
             at: event.at,
             bytes: [0; 2],
             why: format!("the recording could not be written: {error}"),
         });
+        match &event.body {
+            Body::Open(_) => {
+                lost.open = [line, b"\n"].concat();
+                continue;
+            }
+            Body::Close(_) => {
+                lost.close = [line, b"\n"].concat();
+                continue;
+            }
+            _ => {}
+        }
+        if lost.first.is_none() {
+            (lost.first, lost.at) = (Some(event.seq), event.at);
+        }
         let [client, server] = &mut lost.bytes;
         match event.from {
             Origin::Client => *client += event.wire.len() as u64,
@@ -341,10 +360,10 @@ fn lose(file: &mut File, lines: &[u8], error: &std::io::Error, session: &str) {
 
 /// An event for each side that lost bytes. They stand in the place of the lost ones, and take the first numbers.
 fn gap_lines(lost: &Lost) -> Vec<u8> {
-    let mut lines = Vec::new();
+    let mut lines = lost.open.clone();
+    let Some(mut seq) = lost.first else { return [lines, lost.close.clone()].concat() };
     let [client, server] = lost.bytes;
     let sides = [(Side::Client, client), (Side::Server, server)];
-    let mut seq = lost.first;
     for (side, bytes) in sides {
         if bytes == 0 && !(side == Side::Client && server == 0) {
             continue;
@@ -361,6 +380,7 @@ fn gap_lines(lost: &Lost) -> Vec<u8> {
         event::write_line(&event, &mut lines);
         seq += 1;
     }
+    lines.extend_from_slice(&lost.close);
     lines
 }
 

@@ -50,10 +50,27 @@ fn a_full_disk_lets_mail_flow_on_and_leaves_a_gap() {
         talk(&mut client, &mut server, command, reply);
     }
     wait_for("word of the full disk", || stage.mailtap.errors().contains("cannot be written").then_some(()));
+    // One that comes and goes meanwhile.
+    let (short, mut its_server) = stage.greeted("220 second\r\n");
+    drop(short);
+    its_server.rest();
+    drop(its_server);
+    wait_for("word of both sessions", || {
+        let said = stage.mailtap.errors();
+        let lines = said.lines().filter(|line| line.contains("cannot be written"));
+        let sessions: std::collections::BTreeSet<&str> =
+            lines.filter_map(|line| line.split("session=").nth(1)?.split(' ').next()).collect();
+        (sessions.len() == 2).then_some(())
+    });
     limit_files(&stage.mailtap, "unlimited");
     talk(&mut client, &mut server, "NOOP kept\r\n", "250 kept\r\n");
     drop((client, server));
-    let recording = stage.recording();
+    let mut recordings = stage.mailtap.recordings(2);
+    let second = recordings.remove(1);
+    let recording = recordings.remove(0);
+    let kinds: Vec<&str> = second.events.iter().filter_map(|event| event["kind"].as_str()).collect();
+    assert_eq!(kinds, ["open", "gap", "close"], "{}", second.dump());
+    assert_eq!((second.one("gap")["bytes"].as_u64(), second.one("gap")["side"].as_str()), (Some(12), Some("server")));
     let gaps = recording.of_kind("gap");
     let lost = |side: &str| -> u64 {
         gaps.iter().filter(|gap| gap["side"] == side).filter_map(|gap| gap["bytes"].as_u64()).sum()
