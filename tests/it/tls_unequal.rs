@@ -5,7 +5,7 @@
 use std::thread;
 
 use crate::support::recording::Recording;
-use crate::support::tls_peer::{Bench, Peer};
+use crate::support::tls_peer::{BOTH_VERSIONS, Bench, Peer};
 use crate::tls_upgrade::over;
 
 /// One protocol on unequal legs.
@@ -296,4 +296,43 @@ fn logindisabled_is_left_and_explained() {
     let note = recording.of_kind("note").into_iter().find(|note| note["code"] == "login-disabled");
     let note = note.unwrap_or_else(|| panic!("no explanation in\n{}", recording.dump()));
     assert!(note["text"].as_str().is_some_and(|text| text.contains("+starttls")), "{note}");
+}
+
+#[test]
+fn a_client_that_upgrades_although_nothing_offers_it_is_left_to_its_server() {
+    for (left, right) in [("imap", "imaps"), ("imaps", "imap")] {
+        let bench = Bench::start(left, right, &[]);
+        let trusting_mailtap = bench.trusting();
+        let mut near = bench.client();
+        let near = thread::spawn(move || {
+            if left == "imaps" {
+                near.start_tls(&trusting_mailtap, "localhost").expect("the client's handshake");
+            }
+            near
+        });
+        let mut far = bench.server();
+        if right == "imaps" {
+            far.serve_tls(&bench.showing()).expect("the server's handshake");
+        }
+        far.say("* OK ready\r\n");
+        let mut near = near.join().expect("no panic");
+        near.hear("* OK ready\r\n");
+        near.say("a STARTTLS\r\n");
+        far.hear("a STARTTLS\r\n");
+        far.say("a OK begin\r\n");
+        near.hear("a OK begin\r\n");
+        let server = bench.showing();
+        let far = thread::spawn(move || {
+            far.serve_tls(&server).expect("the inner handshake of the server");
+            far
+        });
+        let inner = crate::support::tls_peer::trusting(&bench.authority.root(), BOTH_VERSIONS, &[]);
+        near.start_tls(&inner, "localhost").expect("the inner handshake of the client");
+        let mut far = far.join().expect("no panic");
+        near.say("b NOOP\r\n");
+        far.hear("b NOOP\r\n");
+        let recording = over(&bench, near, far);
+        assert_eq!(recording.of_kind("tls").len(), 1, "one leg has TLS of mailtap's\n{}", recording.dump());
+        assert!(recording.note_codes().contains(&"starttls-in-tls".to_owned()), "{}", recording.dump());
+    }
 }
