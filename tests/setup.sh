@@ -7,7 +7,7 @@ set -euo pipefail
 packages=(
   dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-submissiond
   dovecot-managesieved postfix
-  curl isync swaks libauthen-sasl-perl libnet-ssleay-perl msmtp fetchmail neomutt
+  curl isync swaks libauthen-sasl-perl libnet-ssleay-perl msmtp fetchmail getmail6 neomutt offlineimap3
   openssl gnutls-bin libnss3-tools tshark python3 procps coreutils
 )
 [ "${1:-}" != --thunderbird ] || packages+=(thunderbird xvfb)

@@ -22,6 +22,8 @@ mod practice_kit;
 #[cfg(feature = "proxy")]
 mod practice_pop3;
 #[cfg(feature = "proxy")]
+mod practice_programs;
+#[cfg(feature = "proxy")]
 mod practice_random;
 #[cfg(feature = "proxy")]
 mod practice_smtp;
