@@ -1,7 +1,7 @@
 """Real Thunderbird: sends a message to itself and fetches it, driven by its own Marionette, under Xvfb.
 
 Reads one JSON object: profile (a folder, which may hold a certificate database), imap and smtp (ports of 127.0.0.1),
-tls (0 none, 2 STARTTLS, 3 from the first byte), user, password, subject.
+tls (0 none, 2 STARTTLS, 3 from the first byte), user, address, password, subject.
 Prints what was fetched, as JSON. Ends Thunderbird and Xvfb in every case.
 """
 
@@ -27,7 +27,7 @@ def free_port():
 
 
 marionette_port = free_port()
-address = config["user"] + "@mail.test"
+address = config["address"]
 host = "127.0.0.1"
 preferences = {
     "marionette.port": marionette_port,

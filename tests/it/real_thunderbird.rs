@@ -2,6 +2,7 @@
 //! Takes Thunderbird and Xvfb, which `tests/setup.sh --thunderbird` installs; run by `tests/thunderbird/run`.
 //! Does not run with the other tests, because Thunderbird is large and slow to start.
 
+use std::net::SocketAddr;
 use std::process::Command;
 
 use crate::support::{
@@ -20,10 +21,9 @@ const PLAIN: u8 = 0;
 const STARTTLS: u8 = 2;
 const IMPLICIT: u8 = 3;
 
+/// Real servers, with mailtap before them.
 #[track_caller]
 fn to_itself(imap: &str, smtp: &str, tls: u8) {
-    program("thunderbird", "thunderbird");
-    program("Xvfb", "xvfb");
     let servers = servers();
     let (imap_server, smtp_server) = match tls {
         IMPLICIT => (servers.dovecot.imaps, servers.postfix.submissions),
@@ -34,18 +34,60 @@ fn to_itself(imap: &str, smtp: &str, tls: u8) {
         format!("{smtp}://127.0.0.1:0={smtp}://{smtp_server}"),
     ];
     let root = servers.root.display().to_string();
-    let mut proxy = Mailtap::start(&[&routes[0], &routes[1]], &["--upstream-ca", &root]);
+    let proxy = Mailtap::start(&[&routes[0], &routes[1]], &["--upstream-ca", &root]);
+    let name = user("thunderbird");
+    let account = Account { address: format!("{name}@mail.test"), user: name, password: PASSWORD.to_owned() };
+    let ports = routes.each_ref().map(|route| proxy.address(route).port());
+    run(&proxy, ports, tls, &account);
+    check(proxy, tls, &account);
+}
+
+/// The practice server, once by itself and once within the demo, as a learner has them.
+#[track_caller]
+fn to_itself_in_practice(tls: u8) {
+    for command in ["practice", "demo"] {
+        let mut args = vec![command, "--json", "--free-ports"];
+        if command == "demo" {
+            args.push("--no-client");
+        }
+        let mut mailtap = Mailtap::launch(&args, 7);
+        let line = mailtap.account();
+        let text = |name: &str| line[name].as_str().unwrap_or_else(|| panic!("no {name} in {line}")).to_owned();
+        let port = |name: &str| text(name).parse::<SocketAddr>().expect("an address").port();
+        let ports =
+            if tls == IMPLICIT { [port("imaps"), port("submissions")] } else { [port("imap"), port("submission")] };
+        let account = Account { user: text("user"), address: text("address"), password: text("password") };
+        run(&mailtap, ports, tls, &account);
+        if command == "demo" {
+            check(mailtap, tls, &account);
+        } else {
+            assert!(mailtap.stop().success(), "{}", mailtap.errors());
+        }
+    }
+}
+
+struct Account {
+    user: String,
+    address: String,
+    password: String,
+}
+
+/// Thunderbird sends itself a message and fetches it. `ports` are those of IMAP and SMTP.
+#[track_caller]
+fn run(mailtap: &Mailtap, ports: [u16; 2], tls: u8, account: &Account) {
+    program("thunderbird", "thunderbird");
+    program("Xvfb", "xvfb");
     let profile = tempfile::tempdir().expect("a folder for the profile");
     let profile_path = profile.path().display().to_string();
     if tls != PLAIN {
         // What tells a profile from any other folder; Thunderbird fills it.
         std::fs::write(profile.path().join("prefs.js"), "").expect("the preferences");
-        mailtap::run(&proxy.dir, &["ca", "trust", "--thunderbird", &profile_path]).expect_ok();
+        mailtap::run(&mailtap.dir, &["ca", "trust", "--thunderbird", &profile_path]).expect_ok();
     }
-    let (name, subject) = (user("thunderbird"), format!("to-itself-{tls}"));
+    let subject = format!("to-itself-{tls}");
     let config = serde_json::json!({
-        "profile": profile_path, "imap": proxy.address(&routes[0]).port(), "smtp": proxy.address(&routes[1]).port(),
-        "tls": tls, "user": name, "password": PASSWORD, "subject": subject,
+        "profile": profile_path, "imap": ports[0], "smtp": ports[1], "tls": tls, "user": account.user,
+        "address": account.address, "password": account.password, "subject": subject,
     });
     let mut command = Command::new(program("python3", "python3"));
     command.arg("-B").arg(test_file("clients/thunderbird_job.py"));
@@ -53,7 +95,10 @@ fn to_itself(imap: &str, smtp: &str, tls: u8) {
     for expected in ["sent by Thunderbird", "to itself", &subject] {
         assert!(ran.text().contains(expected), "{expected:?} was fetched: {ran}");
     }
+}
 
+#[track_caller]
+fn check(mut proxy: Mailtap, tls: u8, account: &Account) {
     assert!(proxy.stop().success(), "{}", proxy.errors());
     let recordings = Recording::all(&proxy.dir).expect("recordings");
     let of = |protocol: &str| -> Vec<&Recording> {
@@ -74,7 +119,7 @@ fn to_itself(imap: &str, smtp: &str, tls: u8) {
         let legs = recording.of_kind("tls").iter().filter(|event| event["error"].is_null()).count();
         assert_eq!(legs, if tls == PLAIN { 0 } else { 2 }, "legs with TLS in\n{}", recording.dump());
     }
-    for secret in spellings(PASSWORD) {
+    for secret in spellings(&account.password) {
         let files = files_with(&proxy.dir, secret.as_bytes());
         assert!(files.is_empty(), "the password stands as {secret} in {files:?}");
     }
@@ -96,4 +141,22 @@ fn thunderbird_with_starttls() {
 #[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
 fn thunderbird_with_implicit_tls() {
     to_itself("imaps", "submissions", IMPLICIT);
+}
+
+#[test]
+#[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
+fn thunderbird_and_the_practice_server_in_plaintext() {
+    to_itself_in_practice(PLAIN);
+}
+
+#[test]
+#[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
+fn thunderbird_and_the_practice_server_with_starttls() {
+    to_itself_in_practice(STARTTLS);
+}
+
+#[test]
+#[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
+fn thunderbird_and_the_practice_server_with_implicit_tls() {
+    to_itself_in_practice(IMPLICIT);
 }

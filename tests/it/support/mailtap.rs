@@ -32,7 +32,7 @@ pub fn run(dir: &Path, args: &[&str]) -> Ran {
     Ran::new(&command(dir, args))
 }
 
-/// A running `mailtap proxy --json`.
+/// A running `mailtap proxy --json`, or another command that listens.
 pub struct Mailtap {
     pub dir: PathBuf,
     child: Child,
@@ -49,14 +49,20 @@ impl Mailtap {
     /// The routes' left sides should have port 0; [`Mailtap::address`] says which one it became.
     #[track_caller]
     pub fn start(routes: &[&str], more: &[&str]) -> Self {
-        let folder = tempfile::Builder::new().prefix("mt-dir-").tempdir().expect("a folder for --dir");
-        let dir = folder.path().join("dir");
         let mut args = vec!["proxy", "--json"];
         for route in routes {
             args.extend(["--route", route]);
         }
         args.extend(more);
-        let mut command = command(&dir, &args);
+        Self::launch(&args, routes.len())
+    }
+
+    /// Starts a command that listens, and waits until it does so at `listeners` addresses.
+    #[track_caller]
+    pub fn launch(args: &[&str], listeners: usize) -> Self {
+        let folder = tempfile::Builder::new().prefix("mt-dir-").tempdir().expect("a folder for --dir");
+        let dir = folder.path().join("dir");
+        let mut command = command(&dir, args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let (output, errors) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(String::new())));
@@ -78,7 +84,7 @@ impl Mailtap {
             }),
         ];
         let mut it = Self { dir, child, routes: HashMap::new(), output, errors, readers, _folder: folder };
-        it.wait_for_listeners(routes.len());
+        it.wait_for_listeners(listeners);
         it
     }
 
@@ -104,6 +110,18 @@ impl Mailtap {
             Some((_, address)) => *address,
             None => panic!("no listener for {route} among {:?}", self.routes),
         }
+    }
+
+    /// The line about the account that `demo` and `practice` have.
+    #[track_caller]
+    pub fn account(&self) -> Value {
+        wait_for("the line about the account", || {
+            let lines = self.printed();
+            lines
+                .iter()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .find(|line| line["kind"] == "account")
+        })
     }
 
     pub fn pid(&self) -> u32 {
