@@ -95,7 +95,8 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
 /// The account that is always there.
 #[must_use]
 pub fn first_account() -> Account {
-    Account { user: "demo".to_owned(), password: "practice".to_owned(), address: format!("demo@{DOMAIN}") }
+    // A password that stands in no text of the server, which would be masked with it.
+    Account { user: "demo".to_owned(), password: "opensesame".to_owned(), address: format!("demo@{DOMAIN}") }
 }
 
 /// Says how to set up a mail program: to people on standard output, or as a line of JSON.
