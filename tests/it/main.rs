@@ -14,6 +14,8 @@ mod laws;
 #[cfg(feature = "proxy")]
 mod practice_clients;
 #[cfg(feature = "proxy")]
+mod practice_demo;
+#[cfg(feature = "proxy")]
 mod practice_dovecot;
 #[cfg(feature = "proxy")]
 mod practice_imap;
