@@ -17,7 +17,7 @@ use crate::support::through::spellings;
 use crate::support::{program, test_file};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tls {
+enum Security {
     Plain,
     StartTls,
     Implicit,
@@ -28,7 +28,7 @@ struct Ends {
     submission: SocketAddr,
     imap: SocketAddr,
     pop3: SocketAddr,
-    tls: Tls,
+    tls: Security,
     /// What it trusts.
     ca: PathBuf,
     /// Bytes of the largest attachment.
@@ -52,20 +52,20 @@ const JOBS: &[Job] = &[
 
 #[test]
 fn programs_work_in_plaintext() {
-    work(Tls::Plain, 20 << 20);
+    work(Security::Plain, 20 << 20);
 }
 
 #[test]
 fn programs_work_over_starttls() {
-    work(Tls::StartTls, 1 << 20);
+    work(Security::StartTls, 1 << 20);
 }
 
 #[test]
 fn programs_work_over_implicit_tls() {
-    work(Tls::Implicit, 1 << 20);
+    work(Security::Implicit, 1 << 20);
 }
 
-fn work(tls: Tls, attachment: usize) {
+fn work(tls: Security, attachment: usize) {
     let practice = Practice::with(|config| {
         let users = JOBS.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("{name}2")]);
         config.accounts.extend(users.map(|user| account(&user)));
@@ -75,7 +75,7 @@ fn work(tls: Tls, attachment: usize) {
     std::fs::write(&root, &practice.root).unwrap();
     let at = practice.at;
     let (submission, imap, pop3, suffix) = match tls {
-        Tls::Implicit => (at.submissions, at.imaps, at.pop3s, "s"),
+        Security::Implicit => (at.submissions, at.imaps, at.pop3s, "s"),
         _ => (at.submission, at.imap, at.pop3, ""),
     };
     let [submission, imap, pop3] = [submission, imap, pop3].map(Option::unwrap);
@@ -95,7 +95,7 @@ fn work(tls: Tls, attachment: usize) {
     for recording in &recordings {
         assert!(recording.of_kind("raw").is_empty(), "{}", recording.dump());
         let legs = recording.of_kind("tls").iter().filter(|event| event["error"].is_null()).count();
-        assert_eq!(legs, if tls == Tls::Plain { 0 } else { 2 }, "{}", recording.dump());
+        assert_eq!(legs, if tls == Security::Plain { 0 } else { 2 }, "{}", recording.dump());
         for note in recording.of_kind("note") {
             let code = note["code"].as_str().unwrap_or_default();
             assert!(!["lost-sync", "desync", "no-answer"].contains(&code), "{note}");
@@ -137,9 +137,9 @@ impl Ends {
     /// A mail to oneself.
     fn send(&self, home: &Path, user: &str, subject: &str) {
         let tls = match self.tls {
-            Tls::Plain => "tls off".to_owned(),
-            Tls::StartTls => format!("tls on\ntls_trust_file {}", self.ca()),
-            Tls::Implicit => format!("tls on\ntls_starttls off\ntls_trust_file {}", self.ca()),
+            Security::Plain => "tls off".to_owned(),
+            Security::StartTls => format!("tls on\ntls_trust_file {}", self.ca()),
+            Security::Implicit => format!("tls on\ntls_starttls off\ntls_trust_file {}", self.ca()),
         };
         let text = format!(
             "account default\nhost localhost\nport {}\nauth scram-sha-256\nuser {user}\npassword {PASSWORD}\n\
@@ -152,11 +152,11 @@ impl Ends {
 }
 
 fn by_curl(ends: &Ends, home: &Path, user: &str) {
-    let suffix = if ends.tls == Tls::Implicit { "s" } else { "" };
+    let suffix = if ends.tls == Security::Implicit { "s" } else { "" };
     let url = |scheme: &str, at: SocketAddr| format!("{scheme}{suffix}://localhost:{}", at.port());
     let (smtp, imap, pop3) = (url("smtp", ends.submission), url("imap", ends.imap), url("pop3", ends.pop3));
     let (login, address, ca) = (format!("{user}:{PASSWORD}"), format!("{user}@practice.example"), ends.ca());
-    let more = if ends.tls == Tls::StartTls { "--ssl-reqd" } else { "--disable" };
+    let more = if ends.tls == Security::StartTls { "--ssl-reqd" } else { "--disable" };
     let args = ["--ipv4", "--cacert", &ca, "-u", &login, more];
     let ask = |more: &[&str]| curl([&args[..], more].concat()).expect_ok();
     let mail = ["--mail-from", &address, "--mail-rcpt", &address, "-T", "-", &smtp];
@@ -177,9 +177,9 @@ fn by_curl(ends: &Ends, home: &Path, user: &str) {
 
 fn by_python(ends: &Ends, _home: &Path, user: &str) {
     let tls = match ends.tls {
-        Tls::Plain => "plain",
-        Tls::StartTls => "starttls",
-        Tls::Implicit => "implicit",
+        Security::Plain => "plain",
+        Security::StartTls => "starttls",
+        Security::Implicit => "implicit",
     };
     let day = json!({
         "host": "localhost", "smtp": ends.submission.port(), "imap": ends.imap.port(), "pop3": ends.pop3.port(),
@@ -194,9 +194,9 @@ fn by_python(ends: &Ends, _home: &Path, user: &str) {
 fn by_swaks(ends: &Ends, _home: &Path, user: &str) {
     let address = format!("{user}@practice.example");
     let tls: &[&str] = match ends.tls {
-        Tls::Plain => &[],
-        Tls::StartTls => &["--tls"],
-        Tls::Implicit => &["--tls-on-connect"],
+        Security::Plain => &[],
+        Security::StartTls => &["--tls"],
+        Security::Implicit => &["--tls-on-connect"],
     };
     for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5"] {
         let login = ["--auth", mechanism, "--auth-user", user, "--auth-password", PASSWORD];
@@ -218,9 +218,9 @@ fn by_fetchmail(ends: &Ends, home: &Path, user: &str) {
     for (protocol, address) in [("IMAP", ends.imap), ("POP3", ends.pop3)] {
         ends.send(home, user, protocol);
         let tls = match ends.tls {
-            Tls::Plain => "sslproto ''".to_owned(),
-            Tls::StartTls => format!("sslproto 'TLS1.2+' sslcertck sslcertfile '{}'", ends.ca()),
-            Tls::Implicit => format!("ssl sslcertck sslcertfile '{}'", ends.ca()),
+            Security::Plain => "sslproto ''".to_owned(),
+            Security::StartTls => format!("sslproto 'TLS1.2+' sslcertck sslcertfile '{}'", ends.ca()),
+            Security::Implicit => format!("ssl sslcertck sslcertfile '{}'", ends.ca()),
         };
         let text = format!(
             "poll localhost service {} protocol {protocol} auth password username {user} password {PASSWORD} {tls}\n\
@@ -236,14 +236,14 @@ fn by_fetchmail(ends: &Ends, home: &Path, user: &str) {
 
 /// getmail has no STARTTLS.
 fn by_getmail(ends: &Ends, home: &Path, user: &str) {
-    if ends.tls == Tls::StartTls {
+    if ends.tls == Security::StartTls {
         return;
     }
     for (kind, address) in [("IMAP", ends.imap), ("POP3", ends.pop3)] {
         ends.send(home, user, kind);
         let file = home.join(kind);
         let (retriever, ca) = match ends.tls {
-            Tls::Plain => (format!("Simple{kind}Retriever"), String::new()),
+            Security::Plain => (format!("Simple{kind}Retriever"), String::new()),
             _ => (format!("Simple{kind}SSLRetriever"), format!("ca_certs = {}\n", ends.ca())),
         };
         let text = format!(
@@ -265,9 +265,9 @@ fn by_getmail(ends: &Ends, home: &Path, user: &str) {
 fn by_mbsync(ends: &Ends, home: &Path, user: &str) {
     ends.send(home, user, "far");
     let tls = match ends.tls {
-        Tls::Plain => "SSLType None\nAuthMechs LOGIN".to_owned(),
-        Tls::StartTls => format!("SSLType STARTTLS\nCertificateFile {}", ends.ca()),
-        Tls::Implicit => format!("SSLType IMAPS\nCertificateFile {}", ends.ca()),
+        Security::Plain => "SSLType None\nAuthMechs LOGIN".to_owned(),
+        Security::StartTls => format!("SSLType STARTTLS\nCertificateFile {}", ends.ca()),
+        Security::Implicit => format!("SSLType IMAPS\nCertificateFile {}", ends.ca()),
     };
     let text = format!(
         "IMAPAccount a\nHost localhost\nPort {}\nUser {user}\nPass {PASSWORD}\n{tls}\n\n\
@@ -293,9 +293,9 @@ fn by_mbsync(ends: &Ends, home: &Path, user: &str) {
 fn by_offlineimap(ends: &Ends, home: &Path, user: &str) {
     ends.send(home, user, "far");
     let tls = match ends.tls {
-        Tls::Plain => "ssl = no\nstarttls = no".to_owned(),
-        Tls::StartTls => format!("ssl = no\nstarttls = yes\nsslcacertfile = {}", ends.ca()),
-        Tls::Implicit => format!("ssl = yes\nsslcacertfile = {}", ends.ca()),
+        Security::Plain => "ssl = no\nstarttls = no".to_owned(),
+        Security::StartTls => format!("ssl = no\nstarttls = yes\nsslcacertfile = {}", ends.ca()),
+        Security::Implicit => format!("ssl = yes\nsslcacertfile = {}", ends.ca()),
     };
     let text = format!(
         "[general]\naccounts = a\nmetadata = {home}/state\nui = basic\n[Account a]\nlocalrepository = l\nremoterepository = r\n\
@@ -324,9 +324,9 @@ fn by_offlineimap(ends: &Ends, home: &Path, user: &str) {
 
 fn by_neomutt(ends: &Ends, home: &Path, user: &str) {
     ends.send(home, user, "for mutt");
-    let scheme = if ends.tls == Tls::Implicit { "imaps" } else { "imap" };
+    let scheme = if ends.tls == Security::Implicit { "imaps" } else { "imap" };
     let url = format!("{scheme}://{user}@localhost:{}/", ends.imap.port());
-    let starttls = if ends.tls == Tls::StartTls { "yes" } else { "no" };
+    let starttls = if ends.tls == Security::StartTls { "yes" } else { "no" };
     let rc = home.join("rc");
     let text = format!(
         "set imap_pass={PASSWORD}\nset folder={url}\nset spoolfile={url}INBOX\nset ssl_starttls={starttls}\n\
@@ -343,7 +343,7 @@ fn by_neomutt(ends: &Ends, home: &Path, user: &str) {
     Ran::new(&command).expect_ok();
     // What it filed is found by another program.
     let login = format!("{user}:{PASSWORD}");
-    let (ca, more) = (ends.ca(), if ends.tls == Tls::StartTls { "--ssl-reqd" } else { "--disable" });
+    let (ca, more) = (ends.ca(), if ends.tls == Security::StartTls { "--ssl-reqd" } else { "--disable" });
     let at = format!("{scheme}://localhost:{}/", ends.imap.port());
     let status = |mailbox: &str| {
         let command = format!("STATUS {mailbox} (MESSAGES)");
