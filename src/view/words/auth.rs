@@ -25,7 +25,7 @@ pub fn challenge(mechanism: &str, decoded: Option<&str>) -> Explained {
             None => "sends a random text for the checksum".to_owned(),
         },
         scram if scram.starts_with("SCRAM-") && !text.is_empty() => return scram_challenge(text),
-        "NTLM" => "sends its random text and the names of host and domain".to_owned(),
+        "NTLM" if decoded.is_none() => "sends its random text and the names of host and domain".to_owned(),
         "GSSAPI" | "GSS-SPNEGO" => "sends its part of the Kerberos exchange".to_owned(),
         _ if text.is_empty() => "waits for the client's next message of the login".to_owned(),
         _ => "sends the next message of the login".to_owned(),
@@ -65,7 +65,9 @@ fn oauth_error(text: &str) -> Explained {
     let reason = match status {
         "invalid_token" | "401" => "the token is expired, withdrawn or wrong",
         "insufficient_scope" | "403" => "the token is good, but not for mail",
-        "invalid_request" | "400" => "the token or the message around it is not written as it should be",
+        "invalid_request" => "the token or the message around it is not written as it should be",
+        // What Gmail says of every token that it does not take.
+        "400" => "the token is expired or withdrawn, or the message around it is not written as it should be",
         _ => "the token was not accepted",
     };
     let scope = field("scope").map(|scope| format!("; the server wants the scope {}", clip(scope))).unwrap_or_default();
@@ -387,6 +389,10 @@ mod tests {
             "refuses the token (403): the token is good, but not for mail; the server wants the scope https://mail.example/"
         );
         assert_eq!(challenge("GSSAPI", None).text, "sends its part of the Kerberos exchange");
+        assert!(challenge("NTLM", None).text.starts_with("sends its random text"));
+        assert!(challenge("NTLM", Some("")).text.starts_with("waits for the client's next message"));
+        let error = challenge("XOAUTH2", Some(r#"{"status":"400","schemes":"Bearer"}"#));
+        assert!(error.text.contains("expired"), "{}", error.text);
     }
 
     #[test]

@@ -18,6 +18,9 @@ const REMEMBERED_MAX: usize = 256;
 /// How much of an event's bytes is read for its sentence: a first line, or a reply of a few dozen lines.
 const READ_MAX: usize = 16 * 1024;
 
+/// How the second message of NTLM, the server's challenge, begins in base64 (MS-NLMP §2.2.1.2).
+const NTLM_CHALLENGE: &str = "TlRMTVNTUAAC";
+
 /// Explains the events of one session.
 #[derive(Clone, Debug, Default)]
 pub struct Explainer {
@@ -175,7 +178,10 @@ impl Explainer {
         if let Some(login) = self.login.as_mut().filter(|login| !login.mechanism.is_empty() && go_ahead.status != "354")
         {
             login.challenge.clone_from(&go_ahead.decoded);
-            return Some(auth::challenge(&login.mechanism, go_ahead.decoded.as_deref()));
+            // A token of NTLM is no text. Before the first, servers send nothing, or a remark ("NTLM supported").
+            let remark = login.mechanism == "NTLM" && !go_ahead.text.trim().starts_with(NTLM_CHALLENGE);
+            let decoded = if remark { Some("") } else { go_ahead.decoded.as_deref() };
+            return Some(auth::challenge(&login.mechanism, decoded));
         }
         find(self.protocol?, Category::Reply, &go_ahead.status).map(Explained::from)
     }
