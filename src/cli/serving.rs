@@ -22,14 +22,14 @@ const PRINT_FOR: Duration = Duration::from_secs(2);
 /// What is printed while sessions run.
 #[derive(clap::Args, Debug)]
 pub struct Shown {
-    /// Print event lines as JSON instead of text
+    /// Print event lines as JSON instead of text; with --explain, each with `explain` and `rfc`
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
     /// Print nothing of the sessions
     #[arg(long, short)]
     pub quiet: bool,
     /// Say under each command and reply what it means
-    #[arg(long, conflicts_with_all = ["quiet", "json"])]
+    #[arg(long, conflicts_with = "quiet")]
     pub explain: bool,
 }
 

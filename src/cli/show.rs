@@ -21,8 +21,8 @@ pub struct Args {
     /// Say under each command and reply what it means
     #[arg(long)]
     explain: bool,
-    /// Print the event lines
-    #[arg(long, conflicts_with_all = ["bodies", "explain"])]
+    /// Print the event lines; with --explain, each with `explain` and `rfc`
+    #[arg(long, conflicts_with = "bodies")]
     json: bool,
 }
 
@@ -32,8 +32,16 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     let (found, mut reader) = recording::open(globals, &args.session)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
+        let mut explainer = args.explain.then(Explainer::default);
+        let mut line = Vec::new();
         while let Some(record) = recording::next(&mut reader, &found.session)? {
-            let written = out.write_all(record.line).and_then(|()| out.write_all(b"\n"));
+            line.clear();
+            match explainer.as_mut().and_then(|explainer| explainer.explain(&record.event)) {
+                Some(explained) => explained.append_to(record.line, &mut line),
+                None => line.extend_from_slice(record.line),
+            }
+            line.push(b'\n');
+            let written = out.write_all(&line);
             written.map_err(|error| Failure::output(&error))?;
         }
         return out.flush().map_err(|error| Failure::output(&error));

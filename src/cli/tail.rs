@@ -41,9 +41,9 @@ pub struct Args {
     #[command(flatten)]
     events: EventArgs,
     /// Say under each command and reply what it means
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     explain: bool,
-    /// Print the event lines, with `session`
+    /// Print the event lines, with `session`; with --explain, also with `explain` and `rfc`
     #[arg(long)]
     json: bool,
 }

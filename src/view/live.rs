@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use crate::event::{Body, Event};
 
 use super::paint::Style;
+use super::words::Explained;
 use super::{Annotate, line, said};
 
 /// Sessions whose annotators are kept; a session beyond that starts with a new one.
@@ -42,20 +43,23 @@ impl Live {
     /// Appends what is printed for one line of a recording (with or without its line end). A line that is no event
     /// gives nothing as text, and itself as JSON if it is an object.
     pub fn line(&mut self, session: &str, line: &[u8], out: &mut Vec<u8>) {
-        match self.form {
-            Form::Json => json(session, line, out),
-            Form::Text(_) => {
-                if let Ok(event) = Event::from_json(line) {
-                    self.event(session, line, &event, out);
-                }
-            }
+        let explained = self.annotator.is_some();
+        match (self.form, (self.form != Form::Json || explained).then(|| Event::from_json(line))) {
+            (_, Some(Ok(event))) => self.event(session, line, &event, out),
+            (Form::Json, _) => json(session, line, out),
+            (Form::Text(_), _) => {}
         }
     }
 
     /// The same for a line whose event is known already.
     pub fn event(&mut self, session: &str, line: &[u8], event: &Event<'_>, out: &mut Vec<u8>) {
         let style = match self.form {
-            Form::Json => return json(session, line, out),
+            Form::Json => {
+                let Some(explained) = self.annotation(session, event) else { return json(session, line, out) };
+                let mut longer = Vec::new();
+                explained.append_to(line.strip_suffix(b"\n").unwrap_or(line), &mut longer);
+                return json(session, &longer, out);
+            }
             Form::Text(style) => style,
         };
         let mut text = String::new();
@@ -64,14 +68,14 @@ impl Live {
         }
         if let Some(annotation) = self.annotation(session, event) {
             let indent = line::indent(session);
-            let annotation = said::explained(&annotation, indent);
+            let annotation = said::explained(&annotation.sentence(), indent);
             let width = style.width.unwrap_or(usize::MAX);
             annotation.wrap(width, indent + 2).iter().for_each(|line| line.write(style.color, &mut text));
         }
         out.extend_from_slice(text.as_bytes());
     }
 
-    fn annotation(&mut self, session: &str, event: &Event<'_>) -> Option<String> {
+    fn annotation(&mut self, session: &str, event: &Event<'_>) -> Option<Explained> {
         let new = self.annotator?;
         if !self.annotators.contains_key(session) {
             if self.annotators.len() >= ANNOTATED_MAX {

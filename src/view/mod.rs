@@ -19,11 +19,11 @@ use crate::event::Event;
 
 /// A line of explanation under an event, or none. It sees the events of one session in order.
 pub trait Annotate {
-    fn annotate(&mut self, event: &Event<'_>) -> Option<String>;
+    fn annotate(&mut self, event: &Event<'_>) -> Option<words::Explained>;
 }
 
 impl Annotate for words::Explainer {
-    fn annotate(&mut self, event: &Event<'_>) -> Option<String> {
-        self.explain(event).map(|explained| format!("{} ({})", explained.text, explained.source))
+    fn annotate(&mut self, event: &Event<'_>) -> Option<words::Explained> {
+        self.explain(event)
     }
 }

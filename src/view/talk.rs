@@ -93,7 +93,11 @@ impl Talk {
             }
             _ => self.said(event, out),
         }
-        let annotation = self.annotator.as_mut().and_then(|annotator| annotator.annotate(event));
+        let annotation = self
+            .annotator
+            .as_mut()
+            .and_then(|annotator| annotator.annotate(event))
+            .map(|explained| explained.sentence());
         if let Some(annotation) = annotation {
             self.lay(said::explained(&annotation, INDENT), INDENT + 2, out);
         }

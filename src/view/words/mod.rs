@@ -128,6 +128,19 @@ pub struct Explained {
 }
 
 impl Explained {
+    /// The sentence with its source behind it.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!("{} ({})", self.text, self.source)
+    }
+
+    /// The fields `explain` and `rfc`, put at the end of an event line (without its line end).
+    pub fn append_to(&self, line: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(line.strip_suffix(b"}").unwrap_or(line));
+        let [text, source] = [self.text.as_str(), self.source].map(|value| serde_json::Value::from(value).to_string());
+        out.extend_from_slice(format!(",\"explain\":{text},\"rfc\":{source}}}").as_bytes());
+    }
+
     pub(crate) fn new(text: impl Into<String>, source: &'static str) -> Explained {
         Explained { text: text.into(), source }
     }
