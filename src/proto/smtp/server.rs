@@ -264,7 +264,7 @@ impl Smtp {
         let recipients = self.recipients();
         let Some(front) = self.expected.front_mut() else { return false };
         match front.kind {
-            // draft-hall-prdr §2: an answer for each recipient follows, and one for all.
+            // PRDR (draft-hall-prdr, as Exim is said to do it): an answer for each recipient follows, and one for all.
             Some(Kind::End) if code.is(b"353") && front.left.is_none_or(|left| left <= 1) => {
                 front.left = Some(self.accepted.saturating_add(1));
                 return false;
