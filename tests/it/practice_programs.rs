@@ -12,7 +12,7 @@ use crate::practice_kit::{PASSWORD, Practice, account};
 use crate::support::clients::{curl, curl_with, fetchmail, mbsync, msmtp, swaks};
 use crate::support::mailtap::Mailtap;
 use crate::support::process::Ran;
-use crate::support::recording::files_with;
+use crate::support::recording::{Recording, files_with};
 use crate::support::through::spellings;
 use crate::support::{program, test_file};
 
@@ -49,6 +49,9 @@ const JOBS: &[Job] = &[
     ("offlineimap", by_offlineimap),
     ("neomutt", by_neomutt),
 ];
+
+/// How often offlineimap may try; what is wrong with it stands where it is run.
+const STARTTLS_TRIES: usize = 4;
 
 #[test]
 fn programs_work_in_plaintext() {
@@ -92,7 +95,10 @@ fn work(tls: Security, attachment: usize) {
 
     let recordings = mailtap.recordings(JOBS.len());
     assert!(mailtap.stop().success(), "{}", mailtap.errors());
-    for recording in &recordings {
+    let closed = |recording: &&Recording| recording.of_kind("note").iter().any(|note| note["code"] == "tls-closed");
+    let given_up = recordings.iter().filter(closed).count();
+    assert!(given_up <= if tls == Security::StartTls { 3 * (STARTTLS_TRIES - 1) } else { 0 });
+    for recording in recordings.iter().filter(|recording| !closed(recording)) {
         assert!(recording.of_kind("raw").is_empty(), "{}", recording.dump());
         let legs = recording.of_kind("tls").iter().filter(|event| event["error"].is_null()).count();
         assert_eq!(legs, if tls == Security::Plain { 0 } else { 2 }, "{}", recording.dump());
@@ -306,9 +312,18 @@ fn by_offlineimap(ends: &Ends, home: &Path, user: &str) {
         home = home.display()
     );
     std::fs::write(home.join("rc"), text).unwrap();
+    let mut command = Command::new(program("offlineimap", "offlineimap3"));
+    command.args(["-o", "-c"]).arg(home.join("rc")).env("HOME", home);
+    // Its library's reading thread may take the reply before STARTTLS for the one to STARTTLS, and then nobody reads
+    // the latter: with any server, whenever that thread is held up between two statements. So it may try again.
+    let tries = if ends.tls == Security::StartTls { STARTTLS_TRIES } else { 1 };
     let run = || {
-        let mut command = Command::new(program("offlineimap", "offlineimap3"));
-        command.args(["-o", "-c"]).arg(home.join("rc")).env("HOME", home);
+        for _ in 1..tries {
+            let ran = Ran::with_limit(&command, b"", 30);
+            if ran.code.is_some_and(|code| code != 124) {
+                return ran.expect_ok();
+            }
+        }
         Ran::with_limit(&command, b"", 120).expect_ok()
     };
     run();
