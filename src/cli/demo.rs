@@ -67,6 +67,7 @@ async fn serve(args: &Args, authority: Authority, store: Store, globals: &Global
             passthrough: Passthrough::default(),
             handshake: HANDSHAKE_FOR,
         },
+        played: None,
     };
     let wanted: Vec<u16> = options.routes.iter().map(|route| route.listen.port()).collect();
     let proxy = Proxy::bind(options).await.map_err(|failure| serving::bind_failure(&failure))?;

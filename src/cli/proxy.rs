@@ -86,6 +86,7 @@ fn options(args: &Args, globals: &Globals) -> Result<Options, Failure> {
         sessions_max,
         session: session::Config { keep_secrets: args.recording.keep_secrets, bodies: args.recording.bodies },
         secure: args.tls.open(&globals.dir)?,
+        played: None,
     })
 }
 

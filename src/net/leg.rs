@@ -6,11 +6,10 @@ use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use super::socket::Socket;
+use crate::tls::certificate::Certificate;
 use rustls::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-
-use crate::tls::certificate::Certificate;
 
 /// How many bytes are read at a time. Larger blocks cost less for each byte up to here, and one buffer of this size
 /// is shared by all sessions of a thread.
@@ -20,7 +19,7 @@ pub const BLOCK: usize = 256 * 1024;
 const ROUNDS: usize = 64;
 
 pub struct Leg {
-    socket: TcpStream,
+    socket: Socket,
     tls: Option<Box<Connection>>,
     /// What was to be sent and is not yet, from `unsent_at` on.
     unsent: Vec<u8>,
@@ -45,7 +44,7 @@ enum Ending {
 
 impl Leg {
     #[must_use]
-    pub fn plain(socket: TcpStream) -> Leg {
+    pub fn plain(socket: Socket) -> Leg {
         Leg {
             socket,
             tls: None,
@@ -57,13 +56,19 @@ impl Leg {
         }
     }
 
-    pub fn socket(&self) -> &TcpStream {
+    pub fn socket(&self) -> &Socket {
         &self.socket
     }
 
     /// The socket itself, for what passes before TLS has begun.
-    pub fn socket_mut(&mut self) -> &mut TcpStream {
+    pub fn socket_mut(&mut self) -> &mut Socket {
         &mut self.socket
+    }
+
+    /// Whether its peer is played: then it never has TLS, whatever is agreed on.
+    #[must_use]
+    pub fn is_played(&self) -> bool {
+        self.socket.is_played()
     }
 
     #[must_use]
@@ -273,7 +278,7 @@ impl Leg {
 
 /// A socket as rustls wants it: `WouldBlock` where there is nothing to do now, and the task is woken when there is.
 struct Adapter<'a, 'c> {
-    socket: &'a mut TcpStream,
+    socket: &'a mut Socket,
     cx: &'a mut Context<'c>,
 }
 

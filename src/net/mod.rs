@@ -5,10 +5,12 @@
 mod clock;
 mod dial;
 mod leg;
+mod played;
 mod pump;
 mod record;
 mod secure;
 mod serve;
+mod socket;
 mod tunnel;
 
 use std::net::{IpAddr, SocketAddr};
@@ -22,10 +24,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use self::clock::now;
+pub use self::played::{CLIENT_MODE, Calls, Ended, Played, PlayedClient, PlayedServer, SERVER_MODE};
 use self::record::Recorder;
 pub use self::record::{LIVE_MAX, Live};
 pub use self::secure::{HANDSHAKE_FOR, Secure};
 use self::serve::Guest;
+pub use self::socket::PLAYED_BUFFER;
+use self::socket::Socket;
 pub use self::tunnel::Passthrough;
 use crate::route::Route;
 use crate::session;
@@ -45,6 +50,8 @@ pub struct Options {
     pub sessions_max: usize,
     pub session: session::Config,
     pub secure: Secure,
+    /// Who plays the servers; none where they are dialled.
+    pub played: Option<Arc<dyn Played>>,
 }
 
 /// Listeners that are bound and not yet served.
@@ -68,6 +75,7 @@ struct Shared {
     secure: Secure,
     allow_from: Vec<IpNet>,
     refused: AtomicU64,
+    played: Option<Arc<dyn Played>>,
     stop: watch::Receiver<bool>,
 }
 
@@ -118,6 +126,7 @@ impl Proxy {
             secure: self.options.secure,
             allow_from: self.options.allow_from,
             refused: AtomicU64::new(0),
+            played: self.options.played,
             stop: stopped,
         });
         // The system's roots take some time to read; better now than in somebody's first handshake.
@@ -182,7 +191,7 @@ async fn accept(
             Ok((socket, client)) if shared.allows(client.ip()) => {
                 let (route, shared, alive) = (Arc::clone(&route), Arc::clone(&shared), alive.clone());
                 tokio::spawn(async move {
-                    welcome(Guest { socket, client, route }, &shared).await;
+                    welcome(socket, client, route, &shared).await;
                     drop((shared, place, alive));
                 });
             }
@@ -200,9 +209,9 @@ async fn accept(
     }
 }
 
-async fn welcome(guest: Guest, shared: &Shared) {
-    prepare(&guest.socket);
-    serve::serve(guest, shared).await;
+async fn welcome(socket: TcpStream, client: SocketAddr, route: Arc<Route>, shared: &Shared) {
+    prepare(&socket);
+    serve::serve(Guest { socket: Socket::Tcp(socket), client, route, of: None }, shared).await;
 }
 
 /// Small segments go at once, and a peer that has vanished is found out.

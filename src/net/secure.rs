@@ -147,7 +147,7 @@ impl Secure {
         let Asked { hello, mut rest } = asked;
         let offer = hello.offer.clone();
         let failed = |failure, facts| Box::new(Failed { facts: described(how, facts), failure });
-        let listener: IpAddr = leg.socket().local_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+        let listener: IpAddr = leg.socket().local_ip().unwrap_or(IpAddr::from([0, 0, 0, 0]));
         let name = offer.sni.as_deref().unwrap_or(upstream);
         let request = LeafRequest { name: Some(name), extra: names, listener };
         let made = self.authority.leaf(&request).and_then(|leaf| Ok((self.server.config(&leaf, alpn)?, leaf)));

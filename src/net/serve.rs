@@ -4,15 +4,17 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::dial::dial;
 use super::leg::Leg;
+use super::played::{CLIENT_MODE, Ended, SERVER_MODE};
 use super::pump::{Pump, Stopped};
 use super::record::Pen;
 use super::secure::{Asked, Done, Failed, offered};
+use super::socket::Socket;
 use super::tunnel::{self, Passed};
 use super::{Shared, clock, prepare};
 use crate::event::{Close, Level, Note, Open, Origin, Side, Stamp, Tls};
@@ -30,23 +32,29 @@ const STARTTLS: &str = "starttls";
 
 /// A client that was accepted.
 pub(super) struct Guest {
-    pub socket: TcpStream,
+    pub socket: Socket,
     pub client: SocketAddr,
     pub route: Arc<Route>,
+    /// What it plays, where it is played.
+    pub of: Option<String>,
 }
 
-pub(super) async fn serve(guest: Guest, shared: &Shared) {
+/// None where the session was over before anything was said.
+pub(super) async fn serve(guest: Guest, shared: &Shared) -> Option<Ended> {
     let mut stop = shared.stop.clone();
-    let Some(mut call) = Call::open(guest, shared, &mut stop).await else { return };
+    let mut call = Call::open(guest, shared, &mut stop).await?;
     let (by, reason) = tokio::select! {
         ended = call.run(shared) => ended,
         _ = stop.wait_for(|stop| *stop) => (Origin::Proxy, Close::STOPPED.to_owned()),
     };
+    let session = call.id.clone();
     call.close(by, &reason).await;
+    Some(Ended { session, by, reason })
 }
 
 /// A session under way.
 struct Call {
+    id: String,
     pump: Pump,
     route: Arc<Route>,
     /// The client's hello, where its leg has TLS from the first byte, until it is answered.
@@ -55,6 +63,8 @@ struct Call {
     passes: Option<Vec<u8>>,
     passed: Option<Passed>,
     trouble: Option<Unreached>,
+    /// What a played server has to say of this session when it is over.
+    notes: Option<Receiver<Note>>,
 }
 
 /// Why there is no server.
@@ -68,24 +78,28 @@ impl Call {
     /// Reads the client's hello, where there is one, dials the server and begins the recording.
     async fn open(guest: Guest, shared: &Shared, stop: &mut watch::Receiver<bool>) -> Option<Call> {
         let opened = clock::now();
-        let Guest { socket, client, route } = guest;
+        let Guest { socket, client, route, of } = guest;
         let mut open = Open {
             format: Open::FORMAT.to_owned(),
             session: new_id(opened),
             protocol: route.spec.name.to_owned(),
             client: client.to_string(),
-            listener: socket.local_addr().unwrap_or(route.listen).to_string(),
+            listener: SocketAddr::new(socket.local_ip().unwrap_or(route.listen.ip()), route.listen.port()).to_string(),
             upstream_name: route.upstream.to_string(),
             route: route.to_string(),
             mailtap: env!("CARGO_PKG_VERSION").to_owned(),
+            mode: of.is_some().then(|| CLIENT_MODE.to_owned()),
+            of,
             ..Open::default()
         };
         let setup = Setup { hide_starttls: route.unequal() };
-        let mut session = Session::new(route.spec, setup, route.server.tls == SchemeTls::StartTls, shared.session);
+        let upgrade = route.server.tls == SchemeTls::StartTls && shared.played.is_none();
+        let mut session = Session::new(route.spec, setup, upgrade, shared.session);
         let mut leg = Leg::plain(socket);
+        let shakes = route.client.tls == SchemeTls::Implicit && !leg.is_played();
         let (mut early, mut passes) = (Vec::new(), None);
         let begin = async {
-            if route.client.tls == SchemeTls::Implicit && !shared.secure.passthrough.is_empty() {
+            if shakes && shared.played.is_none() && !shared.secure.passthrough.is_empty() {
                 // The hello is read without being answered, in case it is to be passed on.
                 let (read, offer) = match shared.secure.overhear(&mut leg, IMPLICIT, Vec::new()).await {
                     Ok(heard) => heard,
@@ -99,12 +113,12 @@ impl Call {
                 }
                 early = read;
             }
-            let asked = match route.client.tls {
-                SchemeTls::Implicit => Some(shared.secure.hello(&mut leg, IMPLICIT, &early).await),
-                _ => None,
-            };
+            let asked = if shakes { Some(shared.secure.hello(&mut leg, IMPLICIT, &early).await) } else { None };
             if let Some(Err(failed)) = asked {
                 return (Some(Err(failed)), None);
+            }
+            if shared.played.is_some() {
+                return (asked, None);
             }
             (asked, Some(dial(&route.upstream).await))
         };
@@ -116,7 +130,7 @@ impl Call {
             Some(Ok((socket, address))) => {
                 prepare(&socket);
                 open.upstream = address.to_string();
-                (Some(Leg::plain(socket)), None)
+                (Some(Leg::plain(Socket::Tcp(socket))), None)
             }
             Some(Err(error)) => {
                 open.upstream = error.address.map(|address| address.to_string()).unwrap_or_default();
@@ -124,10 +138,22 @@ impl Call {
             }
             None => (None, None),
         };
+        let (mut server, mut notes) = (server, None);
+        // A client whose hello failed is not worth a recording that may be played once only.
+        if let Some(played) = &shared.played
+            && !matches!(asked, Some(Err(_)))
+        {
+            let played = played.server(client, &route);
+            open.mode = Some(SERVER_MODE.to_owned());
+            open.of = Some(played.of);
+            server = Some(Leg::plain(Socket::Played(played.stream)));
+            notes = Some(played.notes);
+        }
+        let id = open.session.clone();
         let track = shared.recorder.track(Entry::new(&open, opened));
         session.open(opened, open, &mut track.log());
         let pump = Pump::new(session, track, leg, server);
-        let mut call = Call { pump, route, asked: None, passes: None, passed: None, trouble };
+        let mut call = Call { id, pump, route, asked: None, passes: None, passed: None, trouble, notes };
         if let Some((read, offer)) = passes {
             call.tell_offered(IMPLICIT, &offer);
             call.passes = Some(read);
@@ -160,7 +186,9 @@ impl Call {
                     Stopped::Next(next) => next,
                 },
                 Next::Close { by, reason } => return (by, reason),
-                Next::UpgradeServer if shared.secure.passthrough.covers(&self.route.upstream.host) => {
+                Next::UpgradeServer
+                    if shared.played.is_none() && shared.secure.passthrough.covers(&self.route.upstream.host) =>
+                {
                     let mut early = Vec::new();
                     let release =
                         |session: &mut Session, _: &mut Pen<'_>, out: &mut Outbox| early = session.pass_through(out);
@@ -185,7 +213,7 @@ impl Call {
     async fn begin(&mut self, shared: &Shared) -> Result<(), (Origin, String)> {
         let (mut names, mut alpn) = (Vec::new(), None);
         if self.route.server.tls == SchemeTls::Implicit
-            && let Some(leg) = &mut self.pump.server
+            && let Some(leg) = self.pump.server.as_mut().filter(|leg| !leg.is_played())
         {
             let shaken = shared.secure.server_leg(leg, IMPLICIT, &self.route.upstream.host, self.asked.as_ref()).await;
             match shaken {
@@ -233,6 +261,12 @@ impl Call {
         let Some(leg) = &mut self.pump.server else {
             return Next::Close { by: Origin::Proxy, reason: "there is no server to upgrade".to_owned() };
         };
+        if leg.is_played() {
+            return self
+                .pump
+                .act(|session, log, out| session.upgraded(clock::now(), Side::Server, None, log, out))
+                .await;
+        }
         let facts = match shared.secure.server_leg(leg, STARTTLS, &self.route.upstream.host, None).await {
             Ok(done) => {
                 self.tell_doubt(done.doubt);
@@ -243,13 +277,19 @@ impl Call {
                 Tls { error: Some(failed.failure.text.clone()), ..failed.facts }
             }
         };
-        self.pump.act(|session, log, out| session.upgraded(clock::now(), Side::Server, facts, log, out)).await
+        self.pump.act(|session, log, out| session.upgraded(clock::now(), Side::Server, Some(facts), log, out)).await
     }
 
     async fn upgrade_client(&mut self, shared: &Shared, early: &[u8]) -> Next {
         self.pump.flush(Side::Client).await;
         let names = self.pump.server.as_ref().map(Leg::peer_names).unwrap_or_default();
         let leg = &mut self.pump.client;
+        if leg.is_played() {
+            return self
+                .pump
+                .act(|session, log, out| session.upgraded(clock::now(), Side::Client, None, log, out))
+                .await;
+        }
         let shaken = match shared.secure.hello(leg, STARTTLS, early).await {
             Ok(asked) => {
                 let host = &self.route.upstream.host;
@@ -260,7 +300,9 @@ impl Call {
         match shaken {
             Ok(done) => {
                 let facts = done.facts;
-                self.pump.act(|session, log, out| session.upgraded(clock::now(), Side::Client, facts, log, out)).await
+                self.pump
+                    .act(|session, log, out| session.upgraded(clock::now(), Side::Client, Some(facts), log, out))
+                    .await
             }
             Err(failed) => {
                 let reason = self.tell_failed(Side::Client, &failed);
@@ -314,6 +356,9 @@ impl Call {
     async fn close(mut self, by: Origin, reason: &str) {
         self.pump.finish(by == Origin::Proxy).await;
         let Pump { mut session, track, .. } = self.pump;
+        for note in self.notes.iter().flat_map(Receiver::try_iter) {
+            session.note(clock::now(), note, &mut track.log());
+        }
         if let Some(Passed { client, server }) = self.passed {
             session.passed(clock::now(), client.into_inner(), server.into_inner(), &mut track.log());
         }

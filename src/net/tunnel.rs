@@ -6,8 +6,8 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
+use super::socket::Socket;
 use crate::tls::hello::{Offer, Peek, peek};
 
 /// Hosts whose TLS is passed through untouched.
@@ -47,7 +47,7 @@ pub struct Passed {
 ///
 /// # Errors
 /// Those of the socket, and `UnexpectedEof` where the client leaves before.
-pub async fn listen(socket: &mut TcpStream, mut read: Vec<u8>) -> io::Result<(Vec<u8>, Option<Offer>)> {
+pub async fn listen(socket: &mut Socket, mut read: Vec<u8>) -> io::Result<(Vec<u8>, Option<Offer>)> {
     use tokio::io::AsyncReadExt;
     loop {
         match peek(&read) {
@@ -66,7 +66,7 @@ pub async fn listen(socket: &mut TcpStream, mut read: Vec<u8>) -> io::Result<(Ve
 ///
 /// # Errors
 /// Those of the sockets.
-pub async fn run(client: &mut TcpStream, server: &mut TcpStream, early: &[u8], passed: &Passed) -> io::Result<()> {
+pub async fn run(client: &mut Socket, server: &mut Socket, early: &[u8], passed: &Passed) -> io::Result<()> {
     passed.client.fetch_add(early.len() as u64, Ordering::Relaxed);
     server.write_all(early).await?;
     let (mut up, mut down) = (Counted(client, &passed.client), Counted(server, &passed.server));
@@ -75,7 +75,7 @@ pub async fn run(client: &mut TcpStream, server: &mut TcpStream, early: &[u8], p
 }
 
 /// Counts what is read from a connection.
-struct Counted<'s>(&'s mut TcpStream, &'s AtomicU64);
+struct Counted<'s>(&'s mut Socket, &'s AtomicU64);
 
 impl tokio::io::AsyncRead for Counted<'_> {
     fn poll_read(

@@ -51,10 +51,12 @@ impl Upgrade {
 
 impl Session {
     /// A handshake that [`Next::UpgradeServer`] or [`Next::UpgradeClient`] asked for has ended; with an error in its
-    /// facts, it failed.
-    pub fn upgraded(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log, out: &mut Outbox) {
-        let error = facts.error.clone();
-        self.core.tls(now, side, facts, log);
+    /// facts, it failed. Without facts there was none: the peer is played, and takes the upgrade for done.
+    pub fn upgraded(&mut self, now: Stamp, side: Side, facts: Option<Tls>, log: &mut dyn Log, out: &mut Outbox) {
+        let error = facts.as_ref().and_then(|facts| facts.error.clone());
+        if let Some(facts) = facts {
+            self.core.tls(now, side, facts, log);
+        }
         match (side, error) {
             (Side::Server, None) if self.upgrade.own.is_some() => self.own_done(out),
             (Side::Server, None) => {

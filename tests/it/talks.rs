@@ -154,7 +154,7 @@ fn upgrade(session: &mut Session, now: Stamp, next: &Next, log: &mut Events) -> 
         ..mailtap::event::Tls::default()
     };
     let mut out = Outbox::default();
-    session.upgraded(now, side, facts, log, &mut out);
+    session.upgraded(now, side, Some(facts), log, &mut out);
     out
 }
 

@@ -143,7 +143,7 @@ fn upgrade(session: &mut Session, heard: &mut Heard, next: &Next, log: &mut Even
     heard.upgraded = true;
     let facts = Tls { how: "starttls".to_owned(), version: Some("TLSv1.3".to_owned()), ..Tls::default() };
     let mut out = Outbox::default();
-    session.upgraded(Stamp(0), side, facts, log, &mut out);
+    session.upgraded(Stamp(0), side, Some(facts), log, &mut out);
     out
 }
 

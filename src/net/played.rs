@@ -1,0 +1,111 @@
+//! Sessions with a played leg: a server that is played for each client that comes, and a client that is played towards
+//! a real server. Takes connections in memory, gives sessions like any other, recorded and with the real leg's TLS.
+//! Does not know what is played; see `replay`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use tokio::io::DuplexStream;
+use tokio::sync::watch;
+
+use super::secure::Secure;
+use super::serve::{self, Guest};
+use super::socket::Socket;
+use super::{Live, Recorder, Shared};
+use crate::event::{Note, Origin};
+use crate::route::Route;
+use crate::session;
+use crate::store::Store;
+
+/// `mode` of a session whose server is played.
+pub const SERVER_MODE: &str = "replay server";
+/// `mode` of a session whose client is played.
+pub const CLIENT_MODE: &str = "replay client";
+
+/// Whoever plays servers.
+pub trait Played: Send + Sync {
+    /// The server for a client that has just been accepted.
+    fn server(&self, client: SocketAddr, route: &Route) -> PlayedServer;
+}
+
+/// A server that is played.
+pub struct PlayedServer {
+    /// The end of the connection that the session holds; at the other one the server speaks, as in plaintext.
+    pub stream: DuplexStream,
+    /// Stands as `of` in the session's recording.
+    pub of: String,
+    /// What is to be noted in the session's recording when it ends.
+    pub notes: Receiver<Note>,
+}
+
+/// A client that is played.
+pub struct PlayedClient {
+    /// The end of the connection that the session holds; at the other one the client speaks, as in plaintext, through a
+    /// STARTTLS too: it is the server's leg that is upgraded.
+    pub stream: DuplexStream,
+    /// Stands as `of` in the session's recording.
+    pub of: String,
+}
+
+/// How the session of a played client ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub session: String,
+    pub by: Origin,
+    pub reason: String,
+}
+
+/// Sessions for played clients, any number of them at a time.
+pub struct Calls {
+    shared: Shared,
+    stopper: watch::Sender<bool>,
+}
+
+impl Calls {
+    /// # Errors
+    /// When no recorder can be started.
+    pub fn start(
+        store: Store,
+        live: Option<SyncSender<Live>>,
+        session: session::Config,
+        secure: Secure,
+    ) -> std::io::Result<Calls> {
+        let (stopper, stop) = watch::channel(false);
+        let recorder = Recorder::start(store, live)?;
+        let shared = Shared {
+            recorder,
+            session,
+            secure,
+            allow_from: Vec::new(),
+            refused: AtomicU64::new(0),
+            played: None,
+            stop,
+        };
+        Ok(Calls { shared, stopper })
+    }
+
+    /// One session: the client is played, and its server is dialled as the route says. The listener of the route stands
+    /// for nothing here; its schemes are to be the same on both sides, so that nothing is changed on the wire.
+    ///
+    /// None where it was stopped before it began.
+    pub async fn call(&self, client: PlayedClient, route: Arc<Route>) -> Option<Ended> {
+        let PlayedClient { stream, of } = client;
+        let address = SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), 0);
+        let guest = Guest { socket: Socket::Played(stream), client: address, route, of: Some(of) };
+        serve::serve(guest, &self.shared).await
+    }
+
+    /// Ends the sessions that still run.
+    pub fn stop(&self) {
+        let _ = self.stopper.send(true);
+    }
+
+    /// Waits until everything has been recorded.
+    pub async fn finish(self) {
+        let Calls { shared, .. } = self;
+        // What could not be written was said when it failed.
+        let _ = tokio::task::spawn_blocking(move || shared.recorder.finish()).await;
+    }
+}
