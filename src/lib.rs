@@ -11,6 +11,7 @@
 pub mod cli;
 pub mod event;
 pub mod export;
+pub mod findings;
 #[cfg(feature = "proxy")]
 pub mod net;
 #[cfg(feature = "proxy")]

@@ -94,6 +94,23 @@ impl Object {
         self.0.contains(name)
     }
 
+    /// The number of this name at the outermost level, without reading the rest.
+    #[must_use]
+    pub fn number_of(&self, name: &str) -> Option<u64> {
+        let mut rest = self.0.as_str();
+        let quoted = format!("\"{name}\":");
+        loop {
+            let (before, after) = rest.split_at(rest.find(&quoted)?);
+            let value = after.get(quoted.len()..)?;
+            let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+            // What stands within another value follows a brace or a backslash, as a rule; the map tells for sure.
+            if before.is_empty() || before.ends_with(',') {
+                return value.get(..digits)?.parse().ok();
+            }
+            rest = value;
+        }
+    }
+
     /// The text, braces included.
     pub fn write(&self, out: &mut String) {
         out.push('{');

@@ -15,6 +15,7 @@ pub mod sasl;
 mod say;
 pub mod sieve;
 pub mod smtp;
+pub mod watch;
 mod words;
 
 use std::ops::Range;
@@ -131,6 +132,8 @@ pub struct Spec {
     pub trouble: fn(Trouble, &str) -> Vec<u8>,
     /// What the proxy itself says, one command after the other, to upgrade a server leg after the greeting.
     pub starttls: &'static [&'static [u8]],
+    /// What notices what is wrong with a conversation, beside its dialog.
+    pub watch: fn() -> Box<dyn watch::Watch>,
     /// Whether a greeting with this status lets a session go on to an upgrade.
     pub greets: fn(&str) -> bool,
 }

@@ -13,6 +13,7 @@ pub const SPEC: Spec = Spec {
     // There is nothing that a client of an unknown protocol would understand.
     trouble: |_, _| Vec::new(),
     starttls: &[],
+    watch: || Box::new(super::watch::Nothing),
     greets: |_| false,
 };
 

@@ -12,7 +12,7 @@ use super::upgrade::Heard;
 use super::watch::Watch;
 use super::{Config, Log};
 use crate::event::{Body, Event, Level, Note, Origin, REDACTED, Seq, Side, Stamp, Tls};
-use crate::proto::{OUTSTANDING_MAX, Piece, Sink};
+use crate::proto::{OUTSTANDING_MAX, Piece, Sink, Spec};
 
 /// What is known of a session as a whole.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,7 +50,7 @@ struct Waiting {
 }
 
 impl Core {
-    pub fn new(config: Config) -> Core {
+    pub fn new(spec: &Spec, config: Config) -> Core {
         Core {
             config,
             next: 0,
@@ -60,11 +60,16 @@ impl Core {
             listens: false,
             compressed: false,
             logged: 0,
-            watch: Watch::default(),
+            watch: Watch::new(spec),
             contents: Contents::new(config.bodies),
             secrets: Secrets::default(),
             waiting: VecDeque::new(),
         }
+    }
+
+    pub fn open(&mut self, now: Stamp) {
+        self.opened = now;
+        self.watch.opened(now);
     }
 
     /// Logs one event, gives its number.
@@ -73,10 +78,9 @@ impl Core {
     }
 
     pub fn tls(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log) {
-        if facts.error.is_none() {
-            self.watch.tls(side, facts.how == "starttls");
-        }
-        self.emit(now, side.into(), b"", Body::Tls(Box::new(facts)), log);
+        let found = self.watch.tls(now, side, &facts);
+        let about = self.emit(now, side.into(), b"", Body::Tls(Box::new(facts)), log);
+        self.found(now, about, found, log);
     }
 
     /// Whether a leg has TLS.
@@ -114,20 +118,24 @@ impl Core {
             places if places.is_empty() => (Cow::Borrowed(piece.wire), false),
             places => (Cow::Owned(masked(piece.wire, &places)), true),
         };
-        let secret =
-            if piece.from == Side::Client && !piece.secrets.is_empty() { self.watch.secret(&piece.body) } else { None };
+        let found = self.watch.look(now, self.next, &piece);
         let mut event = Event { seq: self.next, at: now, from: piece.from.into(), wire, redacted, body: piece.body };
         if let Body::Content(content) = &mut event.body
             && !self.contents.take(piece.from, piece.wire, content, &mut event.wire)
         {
             return self.next;
         }
-        let noticed = if piece.from == Side::Server { self.watch.look(&event) } else { secret };
         let seq = self.log(event, log);
-        if let Some(note) = noticed {
-            self.emit(now, Origin::Proxy, b"", Body::Note(Note { about: Some(seq), ..note }), log);
-        }
+        self.found(now, seq, found, log);
         seq
+    }
+
+    /// Notes what was found in the event of this number.
+    fn found(&mut self, now: Stamp, about: Seq, found: Vec<Note>, log: &mut dyn Log) {
+        for note in found {
+            let about = note.about.or(Some(about));
+            self.emit(now, Origin::Proxy, b"", Body::Note(Note { about, ..note }), log);
+        }
     }
 
     /// What is to be masked: what the dialog has marked, and what of the session's secrets is said again in a line.
@@ -258,7 +266,7 @@ impl Sink for Tap<'_> {
     }
 
     fn capabilities(&mut self, names: Vec<String>) {
-        if let Some(note) = self.core.watch.offered(names.into_iter().collect()) {
+        if let Some(note) = self.core.watch.offered(names) {
             self.note(note);
         }
     }

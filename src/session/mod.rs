@@ -95,7 +95,7 @@ impl Session {
     /// `upgrade` is true where the proxy itself upgrades the server leg.
     #[must_use]
     pub fn new(spec: &'static Spec, setup: Setup, upgrade: bool, config: Config) -> Session {
-        let mut core = Core::new(config);
+        let mut core = Core::new(spec, config);
         core.listens = upgrade;
         Session {
             spec,
@@ -109,7 +109,7 @@ impl Session {
     }
 
     pub fn open(&mut self, now: Stamp, open: Open, log: &mut dyn Log) {
-        self.core.opened = now;
+        self.core.open(now);
         self.core.emit(now, Origin::Proxy, b"", Body::Open(Box::new(open)), log);
     }
 

@@ -1,10 +1,13 @@
-//! What is worth a note although nothing is wrong with the bytes: passwords in plaintext, capabilities that TLS changes.
-//! Takes each event as it is made, gives notes about it, each once a session.
+//! What is wrong with a session or worth knowing about it, whatever its protocol; and how often it is said.
+//! Takes each piece and handshake as it is logged, asks the protocol's own watch too, gives notes.
 //! Knows what events say and nothing of how they were read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use crate::event::{Body, Event, Level, Note, Object, Side};
+use crate::event::{Body, Note, Object, Seq, Side, Stamp, Tls, Verified};
+use crate::findings;
+use crate::proto::watch::{self, Found, Seen};
+use crate::proto::{Piece, Spec};
 
 /// Mechanisms whose response holds neither the password nor a token: a challenge is answered, or nothing is secret.
 const WITHOUT_PASSWORD: [&str; 7] = ["CRAM-MD5", "DIGEST-MD5", "SCRAM-", "APOP", "GSS", "NTLM", "EXTERNAL"];
@@ -15,10 +18,25 @@ const USUAL: [&str; 6] = ["STARTTLS", "STLS", "LOGINDISABLED", "AUTH", "SASL", "
 /// How many capabilities are compared; servers list some thirty.
 const CAPABILITIES_MAX: usize = 256;
 
-#[derive(Default)]
+/// How often one finding is noted in a session. The first tell what is wrong; a log of thousands hides the rest.
+const TIMES_MAX: u32 = 5;
+
+/// From here on an answer is slow, in microseconds.
+const SLOW: u64 = 1_000_000;
+
+/// A certificate that ends within so many microseconds is soon to be renewed: two weeks. Automatic renewal has been at it
+/// for some time by then.
+const EXPIRING: u64 = 14 * 24 * 3600 * 1_000_000;
+
 pub(super) struct Watch {
+    protocol: Box<dyn watch::Watch>,
+    times: HashMap<String, u32>,
     client_tls: bool,
     server_tls: bool,
+    greeted: bool,
+    /// Who said something last, and when.
+    last: Option<Side>,
+    last_at: Stamp,
     plaintext_noted: bool,
     disabled_noted: bool,
     now: BTreeSet<String>,
@@ -27,11 +45,52 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// A leg has TLS from here on.
-    pub fn tls(&mut self, side: Side, upgrade: bool) {
+    pub fn new(spec: &Spec) -> Watch {
+        Watch {
+            protocol: (spec.watch)(),
+            times: HashMap::new(),
+            client_tls: false,
+            server_tls: false,
+            greeted: false,
+            last: None,
+            last_at: Stamp::default(),
+            plaintext_noted: false,
+            disabled_noted: false,
+            now: BTreeSet::new(),
+            before: None,
+        }
+    }
+
+    /// The connection begins.
+    pub fn opened(&mut self, at: Stamp) {
+        self.last_at = at;
+    }
+
+    /// A leg has TLS from here on, or was to have it.
+    pub fn tls(&mut self, at: Stamp, side: Side, facts: &Tls) -> Vec<Note> {
+        self.last_at = at;
+        if facts.error.is_none() || facts.verified == Some(Verified::Skipped) {
+            self.encrypted(side, facts.how == "starttls");
+        }
+        let mut found = Vec::new();
+        if side == Side::Server {
+            found.extend(judged(at, facts));
+        }
+        let cipher = facts.cipher.as_deref().unwrap_or_default();
+        if cipher.starts_with("TLS_RSA_WITH_") {
+            let text = format!("{cipher} on the {} leg has no forward secrecy", side.name());
+            found.push(findings::NO_FORWARD_SECRECY.note(text));
+        }
+        self.sparing(found)
+    }
+
+    fn encrypted(&mut self, side: Side, upgrade: bool) {
         match side {
             Side::Client => self.client_tls = true,
             Side::Server => self.server_tls = true,
+        }
+        if upgrade && side == Side::Server {
+            self.protocol.upgraded();
         }
         if upgrade && !self.now.is_empty() {
             self.before = Some(std::mem::take(&mut self.now));
@@ -42,8 +101,65 @@ impl Watch {
         self.client_tls || self.server_tls
     }
 
+    /// What there is to note about a piece that is logged under this number.
+    pub fn look(&mut self, at: Stamp, seq: Seq, piece: &Piece<'_>) -> Vec<Note> {
+        let mut found = Found::default();
+        if piece.from == Side::Client && !piece.secrets.is_empty() {
+            found.0.extend(self.secret(&piece.body));
+        }
+        if piece.from == Side::Server {
+            found.0.extend(self.told(&piece.body));
+        }
+        self.in_turn(at, seq, piece, &mut found);
+        let encrypted = if piece.from == Side::Client { self.client_tls } else { self.server_tls };
+        let seen = Seen { seq, at, from: piece.from, wire: piece.wire, body: &piece.body, encrypted };
+        self.protocol.look(&seen, &mut found);
+        if found.0.is_empty() { Vec::new() } else { self.sparing(found.0) }
+    }
+
+    /// Whether each side speaks when it should.
+    fn in_turn(&mut self, at: Stamp, seq: Seq, piece: &Piece<'_>, found: &mut Found) {
+        let waited = at.since(self.last_at);
+        let from_client = self.last == Some(Side::Client);
+        match &piece.body {
+            Body::Greeting(_) => {
+                if !std::mem::replace(&mut self.greeted, true) && self.last.is_none() && waited > SLOW {
+                    let text = format!("the server took {} to greet", seconds(waited));
+                    found.add(&findings::SLOW_ANSWER, seq, text);
+                }
+            }
+            Body::Command(_) if self.last.is_none() && !self.greeted => {
+                found.add(&findings::EARLY_TALK, seq, "the client spoke before the server had greeted it");
+            }
+            // Of what comes unasked nobody knows how long it took.
+            Body::Reply(reply) if from_client && waited > SLOW => {
+                let text = format!("the server took {} to answer", seconds(waited));
+                found.add(&findings::SLOW_ANSWER, reply.answers.unwrap_or(seq), text);
+            }
+            Body::Continue(go) if from_client && waited > SLOW => {
+                let text = format!("the server took {} to let the client go on", seconds(waited));
+                found.add(&findings::SLOW_ANSWER, go.answers.unwrap_or(seq), text);
+            }
+            _ => {}
+        }
+        (self.last, self.last_at) = (Some(piece.from), at);
+    }
+
+    /// Leaves out what was said often enough.
+    fn sparing(&mut self, found: Vec<Note>) -> Vec<Note> {
+        let kept = found.into_iter().filter_map(|mut note| {
+            let times = self.times.entry(note.code.clone()).or_default();
+            *times += 1;
+            if *times == TIMES_MAX {
+                note.text.push_str(" (further ones are not noted)");
+            }
+            (*times <= TIMES_MAX).then_some(note)
+        });
+        kept.collect()
+    }
+
     /// Whether the client's secret in this event went over the wire in plaintext.
-    pub fn secret(&mut self, body: &Body) -> Option<Note> {
+    fn secret(&mut self, body: &Body) -> Option<Note> {
         let mechanism = match body {
             Body::Command(command) => match command.args.map().get("mechanism") {
                 Some(mechanism) => mechanism.as_str().unwrap_or_default().to_owned(),
@@ -59,24 +175,28 @@ impl Watch {
             return None;
         }
         let rest = if self.server_tls { "; from here to the server it is encrypted" } else { "" };
-        let text =
-            format!("a password or token came from the client in plaintext, for everybody on the way to read{rest}");
-        Some(Note { level: Level::Warn, code: "plaintext-password".to_owned(), text, ..Note::default() })
+        Some(findings::PLAINTEXT_PASSWORD.note(format!(
+            "a password or token came from the client in plaintext, for everybody on the way to read{rest}"
+        )))
     }
 
-    /// What an event of the server says about its capabilities.
-    pub fn look(&mut self, event: &Event<'_>) -> Option<Note> {
-        let values = match &event.body {
+    /// What the server says about its capabilities.
+    fn told(&mut self, body: &Body) -> Option<Note> {
+        let values = match body {
             Body::Greeting(greeting) => &greeting.values,
             Body::Reply(reply) => &reply.values,
             _ => return None,
         };
-        let offered = capabilities(values)?;
-        self.offered(offered)
+        self.compared(capabilities(values)?)
     }
 
-    /// The server lists what it can do.
-    pub fn offered(&mut self, offered: BTreeSet<String>) -> Option<Note> {
+    /// The server lists in content what it can do.
+    pub fn offered(&mut self, offered: Vec<String>) -> Option<Note> {
+        self.protocol.capabilities(&offered);
+        self.compared(offered.into_iter().collect())
+    }
+
+    fn compared(&mut self, offered: BTreeSet<String>) -> Option<Note> {
         self.now = offered;
         if let Some(before) = self.before.take() {
             return changed(&before, &self.now);
@@ -85,11 +205,48 @@ impl Watch {
         if disabled && !std::mem::replace(&mut self.disabled_noted, true) {
             let text = "the server takes no logins without TLS (LOGINDISABLED), and its leg has none: let the right side \
                         of the route end in +starttls, or use the scheme with TLS from the first byte";
-            let (code, text) = ("login-disabled".to_owned(), text.to_owned());
-            return Some(Note { level: Level::Warn, code, text, ..Note::default() });
+            return Some(findings::LOGIN_DISABLED.note(text));
         }
         None
     }
+}
+
+/// What there is to say of the server's certificate.
+fn judged(at: Stamp, facts: &Tls) -> Vec<Note> {
+    let Some(certificate) = &facts.certificate else { return Vec::new() };
+    let mut found = Vec::new();
+    let left = Stamp::parse(&certificate.not_after).map_or(0, |end| end.since(at));
+    if left > 0 && left < EXPIRING {
+        let text = format!(
+            "the server's certificate ends on {}, in {} days",
+            certificate.not_after,
+            left / (24 * 3600 * 1_000_000)
+        );
+        found.push(findings::CERTIFICATE_EXPIRING.note(text));
+    }
+    if let Some(name) = &facts.sni
+        && facts.verified != Some(Verified::Yes)
+        && !certificate.names.is_empty()
+        && !certificate.names.iter().any(|pattern| covers(pattern, name))
+    {
+        let names = certificate.names.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        found.push(
+            findings::CERTIFICATE_NAME.note(format!("the server's certificate is for {names}, and not for {name}")),
+        );
+    }
+    found
+}
+
+/// Whether a name in a certificate covers a host's; a star stands for the first label alone (RFC 9525 §6.3).
+fn covers(pattern: &str, name: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        Some(rest) => name.split_once('.').is_some_and(|(_, parent)| parent.eq_ignore_ascii_case(rest)),
+        None => pattern.eq_ignore_ascii_case(name),
+    }
+}
+
+fn seconds(microseconds: u64) -> String {
+    format!("{}.{} s", microseconds / 1_000_000, microseconds % 1_000_000 / 100_000)
 }
 
 fn capabilities(values: &Object) -> Option<BTreeSet<String>> {
@@ -120,5 +277,5 @@ fn changed(before: &BTreeSet<String>, now: &BTreeSet<String>) -> Option<Note> {
     let said = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(" ") };
     let text =
         format!("the server's capabilities differ before and after TLS; gone: {}; new: {}", said(&gone), said(&new));
-    Some(Note { code: "capabilities-changed".to_owned(), text, ..Note::default() })
+    Some(findings::CAPABILITIES_CHANGED.note(text))
 }

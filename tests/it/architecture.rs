@@ -9,24 +9,31 @@ use std::path::{Path, PathBuf};
 /// What each module may use of ours. `practice` shares nothing with the parsers that are judged by it.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("event", &[]),
-    ("proto", &["event"]),
+    ("findings", &["event"]),
+    ("proto", &["event", "findings"]),
     ("route", &["proto"]),
-    ("session", &["event", "proto", "route"]),
+    ("session", &["event", "findings", "proto", "route"]),
     ("store", &["event"]),
-    ("view", &["event", "proto"]),
+    ("view", &["event", "findings", "proto"]),
     ("export", &["event", "proto"]),
     ("replay", &["event", "proto"]),
     ("tls", &[]),
     ("practice", &["tls"]),
-    ("net", &["event", "proto", "route", "session", "store", "replay", "tls"]),
-    ("cli", &["event", "proto", "route", "session", "store", "view", "export", "replay", "tls", "practice", "net"]),
+    ("net", &["event", "findings", "proto", "route", "session", "store", "replay", "tls"]),
+    (
+        "cli",
+        &[
+            "event", "findings", "proto", "route", "session", "store", "view", "export", "replay", "tls", "practice",
+            "net",
+        ],
+    ),
 ];
 
 /// Modules in which no protocol may be named: a new one is a folder in `proto` and a line in its list.
 const WITHOUT_PROTOCOLS: &[&str] = &["session", "net", "store", "replay"];
 
 /// Modules without clocks, files and sockets.
-const PURE: &[&str] = &["event", "proto", "route", "session", "view"];
+const PURE: &[&str] = &["event", "findings", "proto", "route", "session", "view"];
 
 const LINES_MAX: usize = 500;
 

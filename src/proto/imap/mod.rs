@@ -17,6 +17,7 @@ mod talk;
 mod tests;
 mod token;
 mod utf7;
+mod watch;
 
 use self::inflate::{Inflate, Step};
 use self::talk::{Halt, Talk};
@@ -34,6 +35,7 @@ pub const SPEC: Spec = Spec {
     // RFC 5530 §3 has no code for what is wrong with a server's certificate; this one is the nearest.
     trouble: |_, text| format!("* BYE [UNAVAILABLE] {text}\r\n").into_bytes(),
     starttls: &[b"mailtap1 STARTTLS\r\n"],
+    watch: || Box::new(watch::ImapWatch::default()),
     greets: |status| status == "OK",
 };
 

@@ -8,6 +8,7 @@ mod reply;
 mod server;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::VecDeque;
 
@@ -32,6 +33,7 @@ pub const SPEC: Spec = Spec {
         line(&format!("-ERR [{code}] "), text)
     },
     starttls: &[b"STLS\r\n"],
+    watch: || Box::new(watch::PopWatch::default()),
     greets: |status| status == "+OK",
 };
 

@@ -34,6 +34,7 @@ pub const SPEC: Spec = Spec {
         format!("BYE {code}{}\r\n", text::quote(text)).into_bytes()
     },
     starttls: &[b"STARTTLS\r\n"],
+    watch: || Box::new(super::watch::Nothing),
     greets: |status| status == "OK",
 };
 

@@ -10,6 +10,7 @@ mod reply;
 mod server;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::VecDeque;
 
@@ -35,6 +36,7 @@ pub const SMTP: Spec = Spec {
     trouble,
     // An address literal: servers that want a full domain name take it too (RFC 5321 §4.1.4).
     starttls: &[b"EHLO [127.0.0.1]\r\n", b"STARTTLS\r\n"],
+    watch: || Box::new(watch::SmtpWatch::default()),
     greets: |status| status == "220",
 };
 
@@ -44,6 +46,7 @@ pub const LMTP: Spec = Spec {
     dialog: |setup| Box::new(Smtp::new(setup, Variant::Lmtp)),
     trouble,
     starttls: &[b"LHLO [127.0.0.1]\r\n", b"STARTTLS\r\n"],
+    watch: || Box::new(watch::SmtpWatch::default()),
     greets: |status| status == "220",
 };
 

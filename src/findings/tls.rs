@@ -1,0 +1,192 @@
+//! Findings about TLS: how it begins, what it is worth, why it failed.
+//! A table: takes nothing, gives entries.
+//! Does not know how they are found.
+
+use super::Finding;
+
+pub const STARTTLS_INJECTION: Finding = Finding::warn(
+    "starttls-injection",
+    "plaintext stood behind STARTTLS, where only TLS may come",
+    "It was not passed on into TLS. Somebody on the way may have put it there, to have it taken for something said within TLS",
+    "RFC 3207 §6, CVE-2011-0411",
+);
+
+pub const STARTTLS_IN_TLS: Finding = Finding::warn(
+    "starttls-in-tls",
+    "the server accepted STARTTLS on a connection that has TLS already",
+    "The server should refuse it. What follows is between the two ends and cannot be read",
+    "RFC 3207 §4.2",
+);
+
+pub const STARTTLS_HIDDEN: Finding = Finding::info(
+    "starttls-hidden",
+    "the offer of STARTTLS was taken out of what the client is told",
+    "The two legs of the route differ, and it would lead nowhere. Use the same scheme on both sides to leave it in",
+    "",
+);
+
+pub const OWN_COMMAND: Finding = Finding::info(
+    "own-command",
+    "the proxy said something to the server itself, to upgrade its leg to TLS",
+    "That is what +starttls on the right side of a route asks for",
+    "",
+);
+
+pub const EARLY_CLIENT_HELLO: Finding = Finding::info(
+    "early-client-hello",
+    "the client began its TLS handshake before the server had accepted STARTTLS",
+    "It works, but a server that refuses STARTTLS would take the handshake for commands: the client should wait for the reply",
+    "RFC 3207 §4",
+);
+
+pub const OPAQUE_TLS: Finding = Finding::warn(
+    "opaque-tls",
+    "client and server begin TLS in a way of their own",
+    "It is passed on and cannot be read. Servers of Exchange do so among themselves (X-ANONYMOUSTLS)",
+    "MS-SMTPNTLM, MS-OXSMTP",
+);
+
+pub const NO_CLOSE_NOTIFY: Finding = Finding::info(
+    "no-close-notify",
+    "a side ended the connection without saying so within TLS first",
+    "Many do. Nobody can tell from it whether something was cut off",
+    "RFC 8446 §6.1",
+);
+
+pub const TLS_ADVICE: Finding = Finding::info(
+    "tls-advice",
+    "there is something to do about the server's TLS",
+    "The note says what; the reason of the failure stands in the tls event before it",
+    "",
+);
+
+pub const UPSTREAM_UNVERIFIED: Finding = Finding::warn(
+    "upstream-unverified",
+    "the server's certificate is not to be trusted, and --upstream-insecure let it pass",
+    "Somebody else may pose as the server. Trust its authority with --upstream-ca FILE in place of --upstream-insecure",
+    "RFC 7817 §3",
+);
+
+pub const UPSTREAM_TLS: Finding = Finding::warn(
+    "upstream-tls",
+    "TLS with the server failed",
+    "The client was told so in its own protocol. The tls event of the server's leg has the reason and the certificates",
+    "",
+);
+
+pub const CERTIFICATE_EXPIRING: Finding = Finding::warn(
+    "certificate-expiring",
+    "the server's certificate ends within two weeks",
+    "From then on mail programs refuse the server: renew it",
+    "RFC 5280 §4.1.2.5",
+);
+
+pub const CERTIFICATE_NAME: Finding = Finding::warn(
+    "certificate-name",
+    "the server's certificate is not for the name under which the server is asked for",
+    "Mail programs refuse it. Use a name that stands in the certificate, or have one made that holds this name",
+    "RFC 7817 §3, RFC 9525 §6",
+);
+
+pub const NO_FORWARD_SECRECY: Finding = Finding::warn(
+    "no-forward-secrecy",
+    "the key of this TLS connection is encrypted with the certificate's key",
+    "Whoever gets that key later can read what was recorded today: turn on ECDHE cipher suites, or TLS 1.3",
+    "RFC 9325 §4.1",
+);
+
+pub const TLS_OLD: Finding = Finding::warn(
+    "tls-version",
+    "a side speaks only versions of TLS that are given up",
+    "mailtap speaks 1.2 and 1.3: update the program, or turn these on in it",
+    "RFC 8996",
+);
+
+pub const TLS_PLAINTEXT: Finding = Finding::warn(
+    "tls-plaintext",
+    "a side spoke plaintext where TLS was to begin",
+    "The port and the kind of encryption do not go together: 993, 995 and 465 have TLS from the first byte, 143, 110 and 587 STARTTLS",
+    "RFC 8314 §3",
+);
+
+pub const TLS_CERTIFICATE_REFUSED: Finding = Finding::warn(
+    "tls-certificate-refused",
+    "the client refused the certificate that mailtap showed it",
+    "Let it trust mailtap's CA (mailtap ca trust says how); a program that pins its server's certificate can only be passed through",
+    "RFC 8446 §6.2",
+);
+
+pub const TLS_NOTHING_IN_COMMON: Finding = Finding::warn(
+    "tls-nothing-in-common",
+    "the two sides of a TLS handshake found no cipher, group or signature that both know",
+    "The older of the two has to be updated; for a client that knows only RSA, --leaf-key rsa2048 may do",
+    "RFC 8446 §4.1.1",
+);
+
+pub const TLS_UNVERIFIED: Finding = Finding::warn(
+    "tls-unverified",
+    "a certificate could not be verified",
+    "The note says what is wrong with it; --upstream-ca FILE trusts another authority, --upstream-insecure everybody",
+    "RFC 5280 §6",
+);
+
+pub const TLS_CLIENT_CERTIFICATE: Finding = Finding::warn(
+    "tls-client-certificate",
+    "the server wants a certificate from the client",
+    "Clients' certificates do not pass through: give mailtap one with --upstream-cert and --upstream-key",
+    "RFC 8446 §4.3.2",
+);
+
+pub const TLS_CLOSED: Finding = Finding::warn(
+    "tls-closed",
+    "a side closed the connection in the middle of the TLS handshake",
+    "Clients do so silently when they do not trust the certificate: mailtap ca trust shows how they come to trust it",
+    "",
+);
+
+pub const TLS_TIMEOUT: Finding = Finding::warn(
+    "tls-timeout",
+    "a side said nothing for 30 seconds in the middle of the TLS handshake",
+    "It may wait for a greeting in plaintext: TLS from the first byte and STARTTLS were mixed up",
+    "",
+);
+
+pub const TLS_ALPN: Finding = Finding::warn(
+    "tls-alpn",
+    "the client insists on a protocol by ALPN that the server did not choose",
+    "The client speaks to the wrong port, or the server's ALPN settings are wrong",
+    "RFC 7301 §3.2",
+);
+
+pub const TLS_FAILED: Finding = Finding::warn(
+    "tls-failed",
+    "a TLS handshake failed",
+    "The note has the reason in words; --keylog and a capture of the leg show the handshake itself",
+    "",
+);
+
+pub(super) const ALL: &[&Finding] = &[
+    &STARTTLS_INJECTION,
+    &STARTTLS_IN_TLS,
+    &STARTTLS_HIDDEN,
+    &OWN_COMMAND,
+    &EARLY_CLIENT_HELLO,
+    &OPAQUE_TLS,
+    &NO_CLOSE_NOTIFY,
+    &TLS_ADVICE,
+    &UPSTREAM_UNVERIFIED,
+    &UPSTREAM_TLS,
+    &CERTIFICATE_EXPIRING,
+    &CERTIFICATE_NAME,
+    &NO_FORWARD_SECRECY,
+    &TLS_OLD,
+    &TLS_PLAINTEXT,
+    &TLS_CERTIFICATE_REFUSED,
+    &TLS_NOTHING_IN_COMMON,
+    &TLS_UNVERIFIED,
+    &TLS_CLIENT_CERTIFICATE,
+    &TLS_CLOSED,
+    &TLS_TIMEOUT,
+    &TLS_ALPN,
+    &TLS_FAILED,
+];

@@ -1,0 +1,309 @@
+//! Watches: what notices, beside a dialog, what is wrong with a conversation or worth knowing about it.
+//! Takes each piece as the session links it, with its time, gives findings.
+//! Changes nothing of what is passed on, and knows no clock: the time of a piece comes with it.
+
+use std::collections::{HashSet, VecDeque};
+
+use crate::event::{Body, Content, Note, Seq, Side, Stamp};
+use crate::findings;
+
+/// One a session, for what a protocol alone can tell.
+pub trait Watch: Send {
+    fn look(&mut self, seen: &Seen<'_>, out: &mut Found);
+
+    /// The server listed its capabilities in content.
+    fn capabilities(&mut self, _names: &[String]) {}
+
+    /// The connection was upgraded: what was known of the server's capabilities is void.
+    fn upgraded(&mut self) {}
+}
+
+/// A piece as a watch sees it: before anything is taken out of it.
+pub struct Seen<'a> {
+    pub seq: Seq,
+    pub at: Stamp,
+    pub from: Side,
+    pub wire: &'a [u8],
+    pub body: &'a Body,
+    /// The leg on which it came has TLS.
+    pub encrypted: bool,
+}
+
+/// What was found in a piece.
+#[derive(Default)]
+pub struct Found(pub Vec<Note>);
+
+impl Found {
+    pub fn add(&mut self, finding: &findings::Finding, about: Seq, text: impl Into<String>) {
+        self.0.push(Note { about: Some(about), ..finding.note(text) });
+    }
+}
+
+/// For protocols in which nothing is looked for.
+pub struct Nothing;
+
+impl Watch for Nothing {
+    fn look(&mut self, _seen: &Seen<'_>, _out: &mut Found) {}
+}
+
+/// How many commands without an answer are remembered; see [`super::OUTSTANDING_MAX`].
+const WAITING_MAX: usize = super::OUTSTANDING_MAX;
+
+/// Commands that wait for their answers, with what a protocol wants to remember of each.
+pub struct Waiting<T>(VecDeque<(Seq, T)>);
+
+impl<T> Default for Waiting<T> {
+    fn default() -> Waiting<T> {
+        Waiting(VecDeque::new())
+    }
+}
+
+impl<T> Waiting<T> {
+    pub fn push(&mut self, seq: Seq, what: T) {
+        if self.0.len() == WAITING_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((seq, what));
+    }
+
+    pub fn find(&self, seq: Seq) -> Option<&T> {
+        self.0.iter().find(|(of, _)| *of == seq).map(|(_, what)| what)
+    }
+
+    pub fn take(&mut self, seq: Seq) -> Option<T> {
+        let at = self.0.iter().position(|(of, _)| *of == seq)?;
+        self.0.remove(at).map(|(_, what)| what)
+    }
+
+    pub fn last(&self) -> Option<&(Seq, T)> {
+        self.0.back()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// What a server offers, as far as it has said so since its connection or the login changed it.
+#[derive(Default)]
+pub struct Offer(Option<HashSet<String>>);
+
+impl Offer {
+    pub fn set(&mut self, names: impl IntoIterator<Item = String>) {
+        self.0 = Some(names.into_iter().take(256).map(|name| name.to_ascii_uppercase()).collect());
+    }
+
+    pub fn forget(&mut self) {
+        self.0 = None;
+    }
+
+    /// Whether the list is known and has none of these.
+    pub fn lacks(&self, names: &[&str]) -> bool {
+        self.0.as_ref().is_some_and(|offered| !names.iter().any(|name| offered.contains(*name)))
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_some_and(|offered| offered.contains(name))
+    }
+
+    /// Whether the list is known and no name in it begins like that.
+    pub fn lacks_all_beginning(&self, start: &str) -> bool {
+        self.0.as_ref().is_some_and(|offered| !offered.iter().any(|name| name.starts_with(start)))
+    }
+}
+
+/// Says that an extension was used and not offered.
+pub fn not_offered(seq: Seq, used: &str, wants: &str, out: &mut Found) {
+    let text = format!("the client used {used}, and the server does not offer {wants}");
+    out.add(&findings::NOT_OFFERED, seq, text);
+}
+
+/// Looks at the lines of a message, in whatever stretches it comes.
+#[derive(Default)]
+pub struct Lines {
+    of: Option<Seq>,
+    /// How the line before ended.
+    before: End,
+    /// The line so far: its first two bytes and its length.
+    first: [u8; 2],
+    length: u64,
+    /// A CR came, and what is behind it is not known yet.
+    pending: bool,
+    bytes: u64,
+    /// Dots that were put before others, and do not count.
+    stuffed: u64,
+    lf: u64,
+    cr: u64,
+    near: u64,
+    unstuffed: u64,
+    high: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum End {
+    #[default]
+    Crlf,
+    Lf,
+    Cr,
+}
+
+/// What is known of a message at its end.
+pub struct Told {
+    /// Octets of the message itself, without what was put in for its way.
+    pub octets: u64,
+    /// It has bytes above 127.
+    pub high: bool,
+}
+
+impl Lines {
+    /// Takes a piece of content; what stands behind the content itself, its terminator, is left out.
+    pub fn take(&mut self, wire: &[u8], content: &Content) {
+        if self.of != Some(content.of) {
+            *self = Lines { of: Some(content.of), ..Lines::default() };
+        }
+        let counted = usize::try_from(content.bytes.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+        let data = wire.get(..counted).unwrap_or(wire);
+        self.bytes += data.len() as u64;
+        self.high |= !data.is_ascii();
+        let mut at = 0;
+        for found in memchr::memchr2_iter(b'\r', b'\n', data) {
+            self.within(data.get(at..found).unwrap_or_default());
+            at = found + 1;
+            match (data.get(found), self.pending) {
+                (Some(b'\n'), true) => {
+                    self.pending = false;
+                    self.ended(End::Crlf);
+                }
+                (Some(b'\n'), false) => self.ended(End::Lf),
+                (_, true) => self.ended(End::Cr),
+                (_, false) => self.pending = true,
+            }
+        }
+        self.within(data.get(at..).unwrap_or_default());
+    }
+
+    /// Bytes of a line that are no line ends.
+    fn within(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.pending) {
+            self.ended(End::Cr);
+        }
+        if self.length < 2 {
+            let rest = self.first.iter_mut().skip(usize::try_from(self.length).unwrap_or(0));
+            rest.zip(bytes).for_each(|(to, byte)| *to = *byte);
+        }
+        self.length += bytes.len() as u64;
+    }
+
+    fn ended(&mut self, end: End) {
+        match end {
+            End::Crlf => {}
+            End::Lf => self.lf += 1,
+            End::Cr => self.cr += 1,
+        }
+        let [first, second] = self.first;
+        if first == b'.' && self.length == 1 && (self.before != End::Crlf || end != End::Crlf) {
+            self.near += 1;
+        } else if first == b'.' && self.length > 0 && self.before == End::Crlf {
+            *(if second == b'.' && self.length > 1 { &mut self.stuffed } else { &mut self.unstuffed }) += 1;
+        }
+        (self.before, self.first, self.length) = (end, [0; 2], 0);
+    }
+
+    /// The message has ended: says what is wrong with its lines. `dotted` where a dot at the beginning of a line stands
+    /// for something.
+    pub fn end(&mut self, whose: &str, dotted: bool, out: &mut Found) -> Told {
+        if self.pending {
+            self.cr += 1;
+        }
+        let Lines { of, bytes, stuffed, lf, cr, near, unstuffed, high, .. } = std::mem::take(self);
+        let of = of.unwrap_or_default();
+        let lines = |count: u64| if count == 1 { "one line".to_owned() } else { format!("{count} lines") };
+        if lf > 0 {
+            out.add(&findings::BARE_LF, of, format!("{whose}: {} in LF without CR", ends(lf)));
+        }
+        if cr > 0 {
+            let text = format!("{whose}: {cr} CR without LF behind {}", if cr == 1 { "it" } else { "them" });
+            out.add(&findings::BARE_CR, of, text);
+        }
+        if !dotted {
+            return Told { octets: bytes, high };
+        }
+        if near > 0 {
+            let text = format!(
+                "{whose}: {} with nothing but a dot, and another line end than CRLF around it; some servers take that for \
+                 the end of the message",
+                lines(near)
+            );
+            out.add(&findings::NEAR_TERMINATOR, of, text);
+        }
+        if unstuffed > 0 {
+            let begin = if unstuffed == 1 { "begins" } else { "begin" };
+            let text = format!(
+                "{whose}: {} {begin} with a dot that was not doubled; the receiver takes it away",
+                lines(unstuffed)
+            );
+            out.add(&findings::MISSING_DOT_STUFFING, of, text);
+        }
+        Told { octets: bytes - stuffed, high }
+    }
+}
+
+fn ends(count: u64) -> String {
+    if count == 1 { "one line ends".to_owned() } else { format!("{count} lines end") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &[u8], cut: usize) -> (Vec<String>, u64, bool) {
+        let mut lines = Lines::default();
+        let mut bytes = 0;
+        for chunk in text.chunks(cut) {
+            bytes += chunk.len() as u64;
+            lines.take(chunk, &Content { of: 7, bytes, ..Content::default() });
+        }
+        let mut found = Found::default();
+        let told = lines.end("it", true, &mut found);
+        assert!(found.0.iter().all(|note| note.about == Some(7)));
+        (found.0.into_iter().map(|note| note.code).collect(), told.octets, told.high)
+    }
+
+    #[test]
+    fn lines_are_judged_the_same_however_they_are_cut() {
+        let cases: &[(&[u8], &[&str], u64)] = &[
+            (b"a\r\n..dot\r\n..\r\nb\r\n", &[], 15),
+            (b"a\r\n.dot\r\n", &["missing-dot-stuffing"], 9),
+            (b"a\nb\r\n", &["bare-lf"], 5),
+            (b"a\rb\r\n", &["bare-cr"], 6),
+            (b"a\r\r\n", &["bare-cr"], 4),
+            (b"a\r\n\r", &["bare-cr"], 4),
+            (b"a\n.\nMAIL\r\n", &["bare-lf", "near-terminator"], 10),
+            (b"a\n.\r\nMAIL\r\n", &["bare-lf", "near-terminator"], 11),
+            (b"a\r\n.\nMAIL\r\n", &["bare-lf", "near-terminator"], 11),
+            (b"a\r.\rMAIL\r\n", &["bare-cr", "near-terminator"], 10),
+            (b"a\r\n.\rMAIL\r\n", &["bare-cr", "near-terminator"], 11),
+            (b"a.\r\n. \r\n", &["missing-dot-stuffing"], 8),
+            (b"", &[], 0),
+        ];
+        for (text, codes, octets) in cases {
+            for cut in 1..=text.len().max(1) {
+                let (found, counted, high) = told(text, cut);
+                assert_eq!(
+                    (found.iter().map(String::as_str).collect::<Vec<_>>(), counted),
+                    (codes.to_vec(), *octets),
+                    "{text:?} by {cut}"
+                );
+                assert!(!high);
+            }
+        }
+        assert!(told("ü\r\n".as_bytes(), 1).2);
+    }
+}
