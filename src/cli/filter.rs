@@ -32,6 +32,9 @@ pub struct SessionArgs {
     /// Only sessions that failed: not closed cleanly, not logged in, no TLS, or no server
     #[arg(long)]
     failed: bool,
+    /// Only sessions with this finding (mailtap findings lists them)
+    #[arg(long, value_name = "CODE")]
+    finding: Option<String>,
 }
 
 /// Which events.
@@ -57,6 +60,7 @@ pub struct Sessions {
     until: Option<Stamp>,
     client: Option<Client>,
     failed: bool,
+    finding: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -77,6 +81,7 @@ impl Sessions {
             let name = name.to_ascii_lowercase();
             proto::scheme(&name).map_or(name, |(spec, _)| spec.name.to_owned())
         });
+        let finding = args.finding.as_deref().map(super::findings::known).transpose()?;
         Ok(Sessions {
             protocol,
             user: args.user.as_ref().map(|user| user.to_lowercase()),
@@ -84,6 +89,7 @@ impl Sessions {
             until: time("--until", &args.until, true)?,
             client: args.client.as_deref().map(client),
             failed: args.failed,
+            finding: finding.map(|finding| finding.code),
         })
     }
 
@@ -96,6 +102,7 @@ impl Sessions {
             && self.until.is_none()
             && self.client.is_none()
             && !self.failed
+            && self.finding.is_none()
     }
 
     #[must_use]
@@ -107,6 +114,7 @@ impl Sessions {
             && self.until.is_none_or(|until| entry.opened < until)
             && self.client.as_ref().is_none_or(|client| client.is(&entry.client))
             && (!self.failed || entry.failed.is_some())
+            && self.finding.is_none_or(|code| entry.findings.iter().any(|found| found == code))
     }
 }
 

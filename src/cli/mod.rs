@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod export;
 mod filter;
+mod findings;
 mod globals;
 mod merge;
 mod practice;
@@ -53,6 +54,7 @@ enum Command {
     Show(show::Args),
     Export(export::Args),
     Explain(explain::Args),
+    Findings(findings::Args),
     Completions(completions::Args),
 }
 
@@ -83,6 +85,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Show(args) => show::run(&args, &globals),
         Command::Export(args) => export::run(&args, &globals),
         Command::Explain(args) => explain::run(&args, &globals),
+        Command::Findings(args) => findings::run(&args, &globals),
         Command::Completions(args) => completions::run(&args, &globals),
     }
 }

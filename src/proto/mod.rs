@@ -78,7 +78,7 @@ pub trait Sink {
     /// Somebody logs in, or tries to.
     fn user(&mut self, name: &str);
 
-    /// The server lists its capabilities in content, where no event can carry them.
+    /// The server lists its capabilities in content, where no event can carry them: each with its parameters.
     fn capabilities(&mut self, _names: Vec<String>) {}
 
     /// What is to be passed on in place of a range of the bytes now being fed. Only called under

@@ -70,6 +70,10 @@ impl<T> Waiting<T> {
         self.0.iter().find(|(of, _)| *of == seq).map(|(_, what)| what)
     }
 
+    pub fn find_mut(&mut self, seq: Seq) -> Option<&mut T> {
+        self.0.iter_mut().find(|(of, _)| *of == seq).map(|(_, what)| what)
+    }
+
     pub fn take(&mut self, seq: Seq) -> Option<T> {
         let at = self.0.iter().position(|(of, _)| *of == seq)?;
         self.0.remove(at).map(|(_, what)| what)
@@ -282,7 +286,7 @@ mod tests {
             (b"a\r\n..dot\r\n..\r\nb\r\n", &[], 15),
             (b"a\r\n.dot\r\n", &["missing-dot-stuffing"], 9),
             (b"a\nb\r\n", &["bare-lf"], 5),
-            (b"a\rb\r\n", &["bare-cr"], 6),
+            (b"a\rb\r\n", &["bare-cr"], 5),
             (b"a\r\r\n", &["bare-cr"], 4),
             (b"a\r\n\r", &["bare-cr"], 4),
             (b"a\n.\nMAIL\r\n", &["bare-lf", "near-terminator"], 10),

@@ -193,7 +193,8 @@ impl Watch {
     /// The server lists in content what it can do.
     pub fn offered(&mut self, offered: Vec<String>) -> Option<Note> {
         self.protocol.capabilities(&offered);
-        self.compared(offered.into_iter().collect())
+        let name = |line: &String| line.split(' ').next().unwrap_or_default().to_owned();
+        self.compared(offered.iter().map(name).collect())
     }
 
     fn compared(&mut self, offered: BTreeSet<String>) -> Option<Note> {

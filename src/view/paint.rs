@@ -71,6 +71,16 @@ pub struct Style {
     pub width: Option<usize>,
 }
 
+impl Style {
+    /// Appends a line, wrapped to the width; its later lines begin behind `indent` columns.
+    pub(super) fn lay(self, line: Line, indent: usize, out: &mut String) {
+        match self.width {
+            Some(width) => line.wrap(width, indent).iter().for_each(|line| line.write(self.color, out)),
+            None => line.write(self.color, out),
+        }
+    }
+}
+
 /// What a piece of text is. Colours are of the terminal's own sixteen, and only those that can be read on a light and
 /// on a dark background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

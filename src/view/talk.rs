@@ -4,6 +4,7 @@
 
 use crate::event::{Body, Content, Event, Open, Side, Stamp};
 
+use super::findings::Noted;
 use super::paint::{Line, Role, Style};
 use super::{Annotate, said, text};
 
@@ -39,6 +40,7 @@ pub struct Talk {
     shown_at: Option<u64>,
     last: Option<Stamp>,
     closed: bool,
+    noted: Noted,
     /// Content of each side whose line has not ended yet.
     pending: [Vec<u8>; 2],
     /// Content of each side that is folded and has not ended yet, as far as it is known.
@@ -57,6 +59,7 @@ impl Talk {
             shown_at: None,
             last: None,
             closed: false,
+            noted: Noted::default(),
             pending: [Vec::new(), Vec::new()],
             folded: [None, None],
         }
@@ -79,6 +82,9 @@ impl Talk {
     /// Appends what the next event adds.
     pub fn event(&mut self, event: &Event<'_>, out: &mut String) {
         self.last = Some(event.at);
+        if let Body::Note(note) = &event.body {
+            self.noted.take(note);
+        }
         match &event.body {
             Body::Open(open) => {
                 self.opened = Some(event.at);
@@ -124,6 +130,7 @@ impl Talk {
             let line = Line::new().add(Role::Warning, &format!("{status}: there is no close{since}"));
             self.lay(line, 2, out);
         }
+        self.noted.write(self.style, out);
     }
 
     fn header(&mut self, open: &Open, at: Stamp, out: &mut String) {
@@ -246,10 +253,7 @@ impl Talk {
     }
 
     fn lay(&self, line: Line, indent: usize, out: &mut String) {
-        match self.style.width {
-            Some(width) => line.wrap(width, indent).iter().for_each(|line| line.write(self.style.color, out)),
-            None => line.write(self.style.color, out),
-        }
+        self.style.lay(line, indent, out);
     }
 
     fn pending_mut(&mut self, side: Side) -> &mut Vec<u8> {

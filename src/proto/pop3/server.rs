@@ -184,8 +184,7 @@ impl Pop3 {
             && let Some(text) = self.listing.take().and_then(|listing| listing.capabilities)
         {
             let text = String::from_utf8_lossy(&text).to_ascii_uppercase();
-            let names = text.lines().filter_map(|line| line.split(' ').next());
-            out.capabilities(names.filter(|name| !name.is_empty() && *name != ".").map(str::to_owned).collect());
+            out.capabilities(text.lines().filter(|line| !matches!(*line, "" | ".")).map(str::to_owned).collect());
         }
     }
 }

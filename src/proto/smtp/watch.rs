@@ -53,8 +53,16 @@ struct Message {
     eight_bit: bool,
     /// Octets of the chunks so far.
     chunks: u64,
-    /// Content that belongs to BDAT, and whether it is the last of its message.
-    chunk: Option<(Seq, bool)>,
+    /// The command whose content is to come.
+    part: Option<(Seq, Part)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Behind DATA: all of it, with dots.
+    Whole,
+    /// Behind BDAT: counted.
+    Chunk { last: bool },
 }
 
 impl Watch for SmtpWatch {
@@ -62,6 +70,12 @@ impl Watch for SmtpWatch {
         match seen.body {
             Body::Command(command) if command.continues.is_none() => self.command(seen, command, out),
             Body::Reply(reply) if reply.continues.is_none() => self.reply(seen, reply, out),
+            // The message itself may be followed by the next group.
+            Body::Continue(go_ahead) if go_ahead.status == "354" => {
+                if let Some(verb) = go_ahead.answers.and_then(|of| self.waiting.find_mut(of)) {
+                    *verb = "the message".to_owned();
+                }
+            }
             Body::Content(content) if seen.from == Side::Client => self.content(seen, content, out),
             _ => {}
         }
@@ -87,12 +101,13 @@ impl SmtpWatch {
             "BDAT" => {
                 let args = command.args.map();
                 let last = args.get("last").and_then(Value::as_bool).unwrap_or_default();
-                self.message.chunk = Some((seen.seq, last));
+                self.message.part = Some((seen.seq, Part::Chunk { last }));
                 // A chunk of nothing has no content: what there was of the message has ended.
                 if last && args.get("bytes").and_then(Value::as_u64) == Some(0) {
                     self.sized(seen.seq, self.message.chunks, out);
                 }
             }
+            "DATA" => self.message.part = Some((seen.seq, Part::Whole)),
             "RSET" | "EHLO" | "HELO" | "LHLO" => self.message = Message::default(),
             _ => {}
         }
@@ -190,23 +205,23 @@ impl SmtpWatch {
     }
 
     fn content(&mut self, seen: &Seen<'_>, content: &Content, out: &mut Found) {
+        // Some servers have commands with content of their own.
+        let Some((_, part)) = self.message.part.filter(|(of, _)| *of == content.of) else { return };
         self.lines.take(seen.wire, content);
         if !content.last {
             return;
         }
-        let chunk = self.message.chunk.filter(|(of, _)| *of == content.of);
-        // Chunks may end anywhere, in the middle of a line too, and hold what they like.
-        let told = if chunk.is_some() {
-            self.lines.end("", false, &mut Found::default())
-        } else {
-            self.lines.end("the message", true, out)
+        let told = match part {
+            Part::Whole => self.lines.end("the message", true, out),
+            // Chunks may end anywhere, in the middle of a line too, and hold what they like.
+            Part::Chunk { .. } => self.lines.end("", false, &mut Found::default()),
         };
         if told.high && !self.message.eight_bit {
             let text = "the message has bytes above 127, and MAIL had no BODY=8BITMIME";
             out.add(&findings::EIGHT_BIT, content.of, text);
         }
         self.message.chunks += told.octets;
-        if chunk.is_none_or(|(_, last)| last) {
+        if part != (Part::Chunk { last: false }) {
             self.sized(content.of, self.message.chunks, out);
         }
     }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::event::{Auth, Body, Command, Continue, Event, Greeting, Reply, Seq, Tls};
+use crate::findings;
 
 use super::auth::{self, Failure};
 use super::lines::{imap_answer, imap_verb};
@@ -63,6 +64,7 @@ impl Explainer {
             Body::Continue(go_ahead) => self.go_ahead(go_ahead),
             Body::Auth(auth) => Some(self.auth(auth)),
             Body::Content(content) if self.capabilities == Some(content.of) => listing(&text_of(event)),
+            Body::Note(note) => findings::find(&note.code).map(|found| Explained::new(found.mend, found.source)),
             Body::Compress { .. } => {
                 Some(Explained::new("from here on everything is compressed; what is shown is unpacked", "RFC 4978 §3"))
             }
