@@ -48,9 +48,10 @@ const CODES_MAX: usize = 256;
 
 impl Noted {
     pub fn take(&mut self, note: &Note) {
+        let room = self.0.len() < CODES_MAX;
         match self.0.iter_mut().find(|noted| noted.code == note.code) {
             Some(noted) => noted.times += 1,
-            None if self.0.len() < CODES_MAX => {
+            None if room => {
                 self.0.push(Times { code: note.code.clone(), level: note.level, text: note.text.clone(), times: 1 })
             }
             None => {}
