@@ -15,6 +15,7 @@ use super::clock;
 use super::leg::{BLOCK, Leg};
 use super::record::{Pen, Track};
 use crate::event::{Level, Note, Origin, Side};
+use crate::findings;
 use crate::session::{Next, Outbox, Session};
 use crate::tls::failure::{self, Peer};
 
@@ -211,12 +212,8 @@ impl Pump {
         *(if from == Side::Client { client } else { server }) = true;
         self.first.get_or_insert(from);
         if self.leg(from).is_some_and(|leg| !leg.closed_cleanly) {
-            let note = Note {
-                level: Level::Info,
-                code: "no-close-notify".to_owned(),
-                text: format!("the {} ended the connection without a TLS close_notify", from.name()),
-                ..Note::default()
-            };
+            let note = findings::NO_CLOSE_NOTIFY
+                .note(format!("the {} ended the connection without a TLS close_notify", from.name()));
             self.session.note(clock::now(), note, &mut self.track.log());
         }
         let mut out = Outbox::default();

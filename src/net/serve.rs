@@ -18,6 +18,7 @@ use super::socket::Socket;
 use super::tunnel::{self, Passed};
 use super::{Shared, clock, prepare};
 use crate::event::{Close, Level, Note, Open, Origin, Side, Stamp, Tls};
+use crate::findings;
 use crate::proto::{SchemeTls, Setup, Trouble};
 use crate::route::Route;
 use crate::session::{Next, Outbox, Session};
@@ -344,7 +345,7 @@ impl Call {
     /// What can be done about the server's TLS. What is wrong with it is told elsewhere, to the client too.
     fn tell_advice(&mut self, failed: &Failed) {
         let Some(advice) = &failed.failure.advice else { return };
-        let note = Note { code: "tls-advice".to_owned(), text: advice.clone(), ..Note::default() };
+        let note = findings::TLS_ADVICE.note(advice.clone());
         self.pump.session.note(clock::now(), note, &mut self.pump.track.log());
     }
 

@@ -20,7 +20,8 @@ mod words;
 
 use std::ops::Range;
 
-use crate::event::{Body, Level, Note, Seq, Side};
+use crate::event::{Body, Note, Seq, Side};
+use crate::findings;
 
 /// Every protocol that mailtap understands. A new one is a folder here and a line in this list.
 pub const ALL: &[&Spec] = &[&smtp::SMTP, &smtp::LMTP, &imap::SPEC, &pop3::SPEC, &sieve::SPEC];
@@ -177,12 +178,10 @@ pub(crate) fn lost_sync(noted: &mut bool, side: Side, why: &str, out: &mut dyn S
     if std::mem::replace(noted, true) {
         return;
     }
-    out.note(Note {
-        level: Level::Warn,
-        code: "lost-sync".to_owned(),
-        text: format!("what the {} said makes no sense here: {why}; it is logged as raw bytes", side.name()),
-        ..Note::default()
-    });
+    out.note(
+        findings::LOST_SYNC
+            .note(format!("what the {} said makes no sense here: {why}; it is logged as raw bytes", side.name())),
+    );
 }
 
 /// The protocol and scheme of this name.

@@ -7,7 +7,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::Sink;
-use crate::event::{Auth, Level, Note, Object, Seq};
+use crate::event::{Auth, Note, Object, Seq};
+use crate::findings;
 
 /// The longest user name that is taken out of a response, in bytes. RFC 4616 §2 lets names be 255 octets long.
 const NAME_MAX: usize = 255;
@@ -145,33 +146,20 @@ pub fn note_channel_binding(exchange: &Exchange, out: &mut dyn Sink) {
     if !exchange.mechanism.ends_with("-PLUS") {
         return;
     }
-    out.note(Note {
-        level: Level::Warn,
-        code: "channel-binding".to_owned(),
-        text: format!(
+    out.note(Note { about: Some(exchange.of), ..findings::CHANNEL_BINDING.note(format!(
             "{} binds the login to the TLS connection, and the client's ends at the proxy: where TLS is used it will fail. \
              Let the client log in by {}, or pass its TLS through unread",
             exchange.mechanism,
             exchange.mechanism.trim_end_matches("-PLUS"),
-        ),
-        about: Some(exchange.of),
-        ..Note::default()
-    });
+        )) });
 }
 
 /// The note that a security layer begins after the reply of this number.
 #[must_use]
 pub fn layer_note(about: Seq) -> Note {
-    Note {
-        level: Level::Warn,
-        code: "sasl-security-layer".to_owned(),
-        text: "the login put on a security layer: what follows is signed or encrypted by the two ends, and is logged as raw \
+    Note { about: Some(about), ..findings::SASL_SECURITY_LAYER.note("the login put on a security layer: what follows is signed or encrypted by the two ends, and is logged as raw \
                bytes. To read it, let the client use TLS and a login without a layer (DIGEST-MD5 with qop=auth, GSSAPI \
-               without integrity)"
-            .to_owned(),
-        about: Some(about),
-        ..Note::default()
-    }
+               without integrity)") }
 }
 
 /// Base64 that is UTF-8 text, without control characters but for white space and SASL's separators.

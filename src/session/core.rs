@@ -11,7 +11,8 @@ use super::secrets::{self, Secrets};
 use super::upgrade::Heard;
 use super::watch::Watch;
 use super::{Config, Log};
-use crate::event::{Body, Event, Level, Note, Origin, REDACTED, Seq, Side, Stamp, Tls};
+use crate::event::{Body, Event, Note, Origin, REDACTED, Seq, Side, Stamp, Tls};
+use crate::findings;
 use crate::proto::{OUTSTANDING_MAX, Piece, Sink, Spec};
 
 /// What is known of a session as a whole.
@@ -172,10 +173,8 @@ impl Core {
     /// What the proxy itself says to the server; it counts as nobody's.
     fn own(&mut self, now: Stamp, wire: &[u8], log: &mut dyn Log) -> Seq {
         let note = Note {
-            code: "own-command".to_owned(),
-            text: "the proxy upgrades the server leg itself".to_owned(),
             to: Some(Side::Server.name().to_owned()),
-            ..Note::default()
+            ..findings::OWN_COMMAND.note("the proxy upgrades the server leg itself")
         };
         self.emit(now, Origin::Proxy, wire, Body::Note(note), log)
     }
@@ -273,12 +272,10 @@ impl Sink for Tap<'_> {
 
     fn edit(&mut self, range: Range<usize>, with: &[u8], about: Seq) {
         let note = Note {
-            level: Level::Info,
-            code: "starttls-hidden".to_owned(),
-            text: "the offer of STARTTLS was taken out for the client: the legs differ, and it would lead nowhere"
-                .to_owned(),
             about: Some(about),
             to: Some(Side::Client.name().to_owned()),
+            ..findings::STARTTLS_HIDDEN
+                .note("the offer of STARTTLS was taken out for the client: the legs differ, and it would lead nowhere")
         };
         self.core.emit(self.now, Origin::Proxy, with, Body::Note(note), self.log);
         self.edits.0.push((range, with.to_vec()));

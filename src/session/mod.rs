@@ -15,6 +15,7 @@ pub use self::core::Summary;
 use self::core::{Core, Edits, Tap};
 use self::upgrade::Upgrade;
 use crate::event::{Body, Close, Event, Gap, Level, Note, Open, Origin, Side, Stamp, Tls};
+use crate::findings;
 use crate::proto::{Dialog, Flow, Setup, Spec, Stop, Trouble};
 
 /// How many bytes of a side may be held back until the other side has answered. When it is full, that side is not
@@ -199,12 +200,7 @@ impl Session {
         }
         self.note(
             now,
-            Note {
-                level: Level::Warn,
-                code: "no-answer".to_owned(),
-                text: "bytes that wait for an answer of the other side are passed on without it".to_owned(),
-                ..Note::default()
-            },
+            findings::NO_ANSWER.note("bytes that wait for an answer of the other side are passed on without it"),
             log,
         );
         self.dialog.release();

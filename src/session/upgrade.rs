@@ -4,7 +4,8 @@
 
 use super::core::{Edits, Tap};
 use super::{Log, Next, Outbox, Session};
-use crate::event::{Body, Greeting, Level, Note, Origin, Reply, Seq, Side, Stamp, Tls};
+use crate::event::{Body, Greeting, Note, Origin, Reply, Seq, Side, Stamp, Tls};
+use crate::findings;
 use crate::proto::{Flow, Piece, Setup, Sink, Trouble};
 
 /// A TLS record of a handshake begins so (RFC 8446 §5.1).
@@ -72,13 +73,10 @@ impl Session {
                 let line = self.dialog.refusal(&format!("mailtap: {error}"));
                 self.dialog.upgraded(false);
                 let note = Note {
-                    level: Level::Warn,
-                    code: "upstream-tls".to_owned(),
-                    text: format!(
-                        "the server accepted STARTTLS, and its TLS failed: {error}; the client was refused in its place"
-                    ),
                     to: Some(Side::Client.name().to_owned()),
-                    ..Note::default()
+                    ..findings::UPSTREAM_TLS.note(format!(
+                        "the server accepted STARTTLS, and its TLS failed: {error}; the client was refused in its place"
+                    ))
                 };
                 self.core.emit(now, Origin::Proxy, &line, Body::Note(note), log);
                 out.to_client.extend_from_slice(&line);
@@ -102,11 +100,7 @@ impl Session {
             let held = std::mem::take(self.held_mut(Side::Client));
             if held.starts_with(&HANDSHAKE) || (held.len() == 1 && held.starts_with(&HANDSHAKE[..1])) {
                 let text = "the client began its TLS handshake before the server had accepted STARTTLS";
-                self.note(
-                    now,
-                    Note { code: "early-client-hello".to_owned(), text: text.to_owned(), ..Note::default() },
-                    log,
-                );
+                self.note(now, findings::EARLY_CLIENT_HELLO.note(text), log);
                 self.upgrade.early = held;
             } else {
                 self.inject(now, Side::Client, &held, log);
@@ -122,8 +116,7 @@ impl Session {
         self.dialog.upgraded(false);
         let text = "the server accepted STARTTLS on a connection that has TLS already; what follows is between the two \
                     ends and cannot be read";
-        let note =
-            Note { level: Level::Warn, code: "starttls-in-tls".to_owned(), text: text.to_owned(), ..Note::default() };
+        let note = findings::STARTTLS_IN_TLS.note(text);
         self.note(now, note, log);
     }
 
@@ -164,11 +157,7 @@ impl Session {
             bytes.len(),
             from.name()
         );
-        self.note(
-            now,
-            Note { level: Level::Warn, code: "starttls-injection".to_owned(), text, ..Note::default() },
-            log,
-        );
+        self.note(now, findings::STARTTLS_INJECTION.note(text), log);
     }
 
     /// The server spoke while the proxy upgrades its leg: `taken` of `bytes` were read.

@@ -14,7 +14,7 @@ use super::command::{Head, Kind, Login, skip_space, word};
 use super::scan::{Literal, Scan, without_end};
 use super::talk::{Auth, Halt, Outstanding, REMEMBERED_MAX, Talk, USER_MAX};
 use super::token::{self, TOKENS_MAX, Token};
-use crate::event::{self, Body, Content, Level, Note, Object, Seq, Side};
+use crate::event::{self, Body, Content, Note, Object, Seq, Side};
 use crate::proto::frame::{Cut, Framer, Mode, Part};
 use crate::proto::sasl::Exchange;
 use crate::proto::{Piece, Sink};

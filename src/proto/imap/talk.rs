@@ -8,7 +8,8 @@ use super::client::Client;
 use super::command::Kind;
 use super::server::Server;
 use super::token::Names;
-use crate::event::{Body, Level, Note, Seq, Side};
+use crate::event::{Body, Note, Seq, Side};
+use crate::findings;
 use crate::proto::frame::Mode;
 use crate::proto::sasl::Exchange;
 use crate::proto::{OUTSTANDING_MAX, Piece, Setup, Sink, lost_sync};
@@ -176,14 +177,11 @@ impl Talk {
         framer.expect(Mode::Raw);
         if !std::mem::replace(&mut self.layer_noted, true) {
             out.note(Note {
-                level: Level::Warn,
-                code: "sasl-security-layer".to_owned(),
-                text: format!(
+                about: Some(about),
+                ..findings::SASL_SECURITY_LAYER.note(format!(
                     "the login by {mechanism} put a security layer around what follows, so that only client and \
                      server can read it; it is passed on and logged as raw bytes"
-                ),
-                about: Some(about),
-                ..Note::default()
+                ))
             });
         }
         true

@@ -9,7 +9,8 @@ use super::command::Kind;
 use super::content::Message;
 use super::reply::{self, Code, Head, Parsed};
 use super::{Auth, Expected, Mode, REPLY_MAX, Smtp};
-use crate::event::{Body, Continue, Greeting, Level, Note, REDACTED, Reply, Seq, Side};
+use crate::event::{Body, Continue, Greeting, Note, REDACTED, Reply, Seq, Side};
+use crate::findings;
 
 /// A reply that is too long to be gathered: its first part was given already.
 pub(super) struct Open {
@@ -168,12 +169,9 @@ impl Smtp {
         let of = out.piece(Piece { from: Side::Server, wire, secrets: secret.as_slice(), body });
         if mixed {
             out.note(Note {
-                level: Level::Warn,
-                code: "mixed-reply-codes".to_owned(),
-                text: "the lines of this reply carry different codes; clients differ in which of them they believe"
-                    .to_owned(),
                 about: Some(of),
-                ..Note::default()
+                ..findings::MIXED_REPLY_CODES
+                    .note("the lines of this reply carry different codes; clients differ in which of them they believe")
             });
         }
         if self.setup.hide_starttls
@@ -245,13 +243,10 @@ impl Smtp {
         let body = message.take(&held, true);
         out.piece(Piece::new(Side::Client, &held, body));
         out.note(Note {
-            level: Level::Warn,
-            code: "desync".to_owned(),
-            text: format!(
-                "the server {why}; what the client sends from here on is read as commands, as the server does"
-            ),
             about: Some(message.of),
-            ..Note::default()
+            ..findings::DESYNC.note(format!(
+                "the server {why}; what the client sends from here on is read as commands, as the server does"
+            ))
         });
     }
 
@@ -349,12 +344,9 @@ impl Smtp {
     fn opaque(&mut self, of: Seq, out: &mut dyn Sink) {
         self.go_raw(out);
         out.note(Note {
-            level: Level::Warn,
-            code: "opaque-tls".to_owned(),
-            text: "client and server begin TLS in a way of their own, which mailtap passes on and cannot read"
-                .to_owned(),
             about: Some(of),
-            ..Note::default()
+            ..findings::OPAQUE_TLS
+                .note("client and server begin TLS in a way of their own, which mailtap passes on and cannot read")
         });
     }
 
@@ -363,13 +355,10 @@ impl Smtp {
         self.turned = true;
         self.go_raw(out);
         out.note(Note {
-            level: Level::Warn,
-            code: "turned".to_owned(),
-            text:
-                "client and server have changed places; what follows is not read, and not kept, as it may hold a login"
-                    .to_owned(),
             about: Some(of),
-            ..Note::default()
+            ..findings::TURNED.note(
+                "client and server have changed places; what follows is not read, and not kept, as it may hold a login",
+            )
         });
     }
 }

@@ -3,6 +3,7 @@
 //! Does not know LOGIN's arguments; these are read in `command`.
 
 use super::*;
+use crate::findings;
 
 impl Talk {
     /// A SASL response: all of the line is secret, save a `*` that cancels.
@@ -94,14 +95,11 @@ pub(super) fn note_binding(mechanism: &str, about: Seq, out: &mut dyn Sink) {
     }
     let without = mechanism.strip_suffix("-PLUS").unwrap_or(mechanism);
     out.note(Note {
-        level: Level::Warn,
-        code: "channel-binding".to_owned(),
-        text: format!(
+        about: Some(about),
+        ..findings::CHANNEL_BINDING.note(format!(
             "{mechanism} binds the login to the TLS connection, and here client and server each have another one, so \
              the server will refuse it; choose {without} in the client, or let this host's TLS through unread with \
              --passthrough"
-        ),
-        about: Some(about),
-        ..Note::default()
+        ))
     });
 }
