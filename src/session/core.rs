@@ -68,9 +68,9 @@ impl Core {
         }
     }
 
-    pub fn open(&mut self, now: Stamp) {
+    pub fn open(&mut self, now: Stamp, upstream_name: &str) {
         self.opened = now;
-        self.watch.opened(now);
+        self.watch.opened(now, upstream_name);
     }
 
     /// Logs one event, gives its number.

@@ -110,7 +110,7 @@ impl Session {
     }
 
     pub fn open(&mut self, now: Stamp, open: Open, log: &mut dyn Log) {
-        self.core.open(now);
+        self.core.open(now, &open.upstream_name);
         self.core.emit(now, Origin::Proxy, b"", Body::Open(Box::new(open)), log);
     }
 

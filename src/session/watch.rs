@@ -31,6 +31,8 @@ const EXPIRING: u64 = 14 * 24 * 3600 * 1_000_000;
 pub(super) struct Watch {
     protocol: Box<dyn watch::Watch>,
     times: HashMap<String, u32>,
+    /// The server as the route names it.
+    host: String,
     client_tls: bool,
     server_tls: bool,
     greeted: bool,
@@ -49,6 +51,7 @@ impl Watch {
         Watch {
             protocol: (spec.watch)(),
             times: HashMap::new(),
+            host: String::new(),
             client_tls: false,
             server_tls: false,
             greeted: false,
@@ -62,8 +65,10 @@ impl Watch {
     }
 
     /// The connection begins.
-    pub fn opened(&mut self, at: Stamp) {
+    pub fn opened(&mut self, at: Stamp, upstream_name: &str) {
         self.last_at = at;
+        let host = upstream_name.rsplit_once(':').map_or(upstream_name, |(host, _)| host);
+        host.trim_matches(['[', ']']).clone_into(&mut self.host);
     }
 
     /// A leg has TLS from here on, or was to have it.
@@ -74,7 +79,7 @@ impl Watch {
         }
         let mut found = Vec::new();
         if side == Side::Server {
-            found.extend(judged(at, facts));
+            found.extend(judged(at, facts, &self.host));
         }
         let cipher = facts.cipher.as_deref().unwrap_or_default();
         if cipher.starts_with("TLS_RSA_WITH_") {
@@ -122,11 +127,9 @@ impl Watch {
         let waited = at.since(self.last_at);
         let from_client = self.last == Some(Side::Client);
         match &piece.body {
-            Body::Greeting(_) => {
-                if !std::mem::replace(&mut self.greeted, true) && self.last.is_none() && waited > SLOW {
-                    let text = format!("the server took {} to greet", seconds(waited));
-                    found.add(&findings::SLOW_ANSWER, seq, text);
-                }
+            Body::Greeting(_) if self.last.is_none() && waited > SLOW => {
+                let text = format!("the server took {} to greet", seconds(waited));
+                found.add(&findings::SLOW_ANSWER, seq, text);
             }
             Body::Command(_) if self.last.is_none() && !self.greeted => {
                 found.add(&findings::EARLY_TALK, seq, "the client spoke before the server had greeted it");
@@ -142,6 +145,7 @@ impl Watch {
             }
             _ => {}
         }
+        self.greeted |= matches!(piece.body, Body::Greeting(_));
         (self.last, self.last_at) = (Some(piece.from), at);
     }
 
@@ -213,7 +217,7 @@ impl Watch {
 }
 
 /// What there is to say of the server's certificate.
-fn judged(at: Stamp, facts: &Tls) -> Vec<Note> {
+fn judged(at: Stamp, facts: &Tls, host: &str) -> Vec<Note> {
     let Some(certificate) = &facts.certificate else { return Vec::new() };
     let mut found = Vec::new();
     let left = Stamp::parse(&certificate.not_after).map_or(0, |end| end.since(at));
@@ -225,7 +229,8 @@ fn judged(at: Stamp, facts: &Tls) -> Vec<Note> {
         );
         found.push(findings::CERTIFICATE_EXPIRING.note(text));
     }
-    if let Some(name) = &facts.sni
+    let name = facts.sni.as_deref().unwrap_or(host);
+    if !name.is_empty()
         && facts.verified != Some(Verified::Yes)
         && !certificate.names.is_empty()
         && !certificate.names.iter().any(|pattern| covers(pattern, name))

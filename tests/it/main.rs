@@ -10,6 +10,7 @@ mod ca_command;
 mod cli_sessions;
 #[cfg(feature = "proxy")]
 mod cli_show;
+mod findings;
 mod laws;
 #[cfg(feature = "proxy")]
 mod practice_clients;

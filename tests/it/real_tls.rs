@@ -311,6 +311,9 @@ impl Refused {
             .find(|event| event["from"] == "server")
             .map(|event| &event["verified"]);
         assert!(verified.is_some_and(|verified| verified == "skipped"), "{}", recording.dump());
+        assert!(recording.note_codes().contains(&"upstream-unverified".to_owned()), "{}", recording.dump());
+        let wrong_name = recording.note_codes().contains(&"certificate-name".to_owned());
+        assert_eq!(wrong_name, word == "other.test", "{}", recording.dump());
     }
 }
 

@@ -3,7 +3,7 @@
 //! Takes peers played here and limits of the system. Does not know how the relay accepts.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,26 @@ fn a_server_that_cannot_be_had_is_told_in_the_clients_protocol() {
     }
     let failed = run(&mailtap.dir, &["sessions", "--failed", "--json"]).expect_ok().text();
     assert_eq!(failed.lines().count(), routes.len());
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_or_does_not_answer_is_told_apart() {
+    // A queue of connections that is full lets no more in, and says nothing.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    full.listen(0).expect("a listener");
+    let silent = full.local_addr().expect("an address").as_socket().expect("of the internet");
+    let _first = TcpStream::connect(silent).expect("one finds room");
+    // No packet leaves for this one: a connection to everybody is not allowed.
+    let routes =
+        [format!("imap://127.0.0.1:0=imap://{silent}"), "imap://127.0.0.1:0=imap://255.255.255.255:1".to_owned()];
+    let mailtap = Mailtap::start(&routes.each_ref().map(String::as_str), &[]);
+    for (route, code) in routes.iter().zip(["upstream-timeout", "upstream-unreachable"]) {
+        let said = all_of(TcpStream::connect(mailtap.address(route)).expect("the proxy accepts"));
+        assert!(said.starts_with("* BYE [UNAVAILABLE] mailtap: "), "{said}");
+        let recorded = mailtap.recordings(if code == "upstream-timeout" { 1 } else { 2 });
+        assert!(recorded.iter().any(|recording| recording.note_codes().contains(&code.to_owned())), "{code}: {said}");
+    }
 }
 
 #[test]

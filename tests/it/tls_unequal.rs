@@ -201,6 +201,8 @@ impl Unequal {
         } else if self.plain != "sieve" {
             assert!(edits > 0, "{what}: an edit is an event: {noted}\n{dump}");
         }
+        let own = recording.note_codes().iter().filter(|code| *code == "own-command").count();
+        assert_eq!(own, if right == Leg::Upgraded { self.own.len() } else { 0 }, "{what}: {noted}");
         assert_eq!(left == Leg::Plain, noted.contains("plaintext-password"), "{what}: {noted}");
         assert!(!dump.contains("Canary-7") && !dump.contains("AGpvZQBDYW5hcnktNw"), "{what}: a password is logged");
     }
