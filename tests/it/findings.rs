@@ -56,7 +56,7 @@ fn notes(protocol: &str, said: &str) -> Vec<(String, String)> {
             let done = Tls { how: "starttls".to_owned(), ..Tls::default() };
             let side = if out.next == Next::UpgradeServer { Side::Server } else { Side::Client };
             out = Outbox::default();
-            session.upgraded(now, side, done, &mut codes, &mut out);
+            session.upgraded(now, side, Some(done), &mut codes, &mut out);
         }
     }
     for side in Side::BOTH {
