@@ -111,6 +111,8 @@ impl Watch {
         let mut found = Found::default();
         if piece.from == Side::Client && !piece.secrets.is_empty() {
             found.0.extend(self.secret(&piece.body));
+            // What is offered after a login is another matter than what is after TLS.
+            self.before = None;
         }
         if piece.from == Side::Server {
             found.0.extend(self.told(&piece.body));

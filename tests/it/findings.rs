@@ -288,6 +288,9 @@ fn of_capabilities() {
         )
     };
     case("capabilities-changed", "imap", &upgrade("MOVE"), &upgrade("IDLE"), &[]);
+    let logged_in = "S: * OK [CAPABILITY IMAP4rev1 STARTTLS IDLE] hi\nC: a STARTTLS\nS: a OK go\nC: b LOGIN u p\n\
+                     S: b OK [CAPABILITY IMAP4rev1 MOVE IDLE] in";
+    case("capabilities-changed", "imap", &upgrade("MOVE"), logged_in, &[]);
     let literal = |size: usize, offer: &str| {
         format!(
             "S: * OK [CAPABILITY IMAP4rev1 {offer}] hi\nC| a APPEND x {{{size}+}}\\r\\n{}\\r\\n\nS: a OK done",
