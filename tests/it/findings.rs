@@ -24,8 +24,8 @@ impl Log for Codes {
     }
 }
 
-/// What is said: `C: line`, `S: line`, `C| bytes\n`, `~SECONDS` (time goes by), `TLS` (both legs have it now), `CUT` (the
-/// next bytes do not arrive together with those before).
+/// What is said: `C: line`, `S: line`, `C| bytes\n`, `~SECONDS` (time goes by), `TLS` (both legs have it now), `LATE` (what is
+/// held is passed on without an answer).
 fn notes(protocol: &str, said: &str) -> Vec<(String, String)> {
     let (spec, _) = proto::scheme(protocol).unwrap();
     let mut codes = Codes::default();
@@ -36,6 +36,10 @@ fn notes(protocol: &str, said: &str) -> Vec<(String, String)> {
         now.0 += 1000;
         if let Some(seconds) = line.strip_prefix('~') {
             now.0 += (seconds.parse::<f64>().unwrap() * 1e6) as i64;
+            continue;
+        }
+        if line == "LATE" {
+            session.release(now, &mut codes, &mut Outbox::default());
             continue;
         }
         if line == "TLS" {
@@ -187,6 +191,8 @@ fn of_turns() {
         "S: * OK hi\nC: a IDLE\nS: + idling\n~1739\nC: DONE\nS: a OK done\nC: b IDLE\nS: + idling\n~1739\nC: DONE\nS: b OK done",
         &[],
     );
+    let login = |end: &str| format!("TLS\nS: 220 mx\nC| AUTH LOGIN\\r\\nQUIT\\r\\n\n{end}\nS: 334 VXNlcm5hbWU6");
+    case("no-answer", "smtp", &login("LATE"), &login(""), &[]);
     case("preauth", "imap", "S: * PREAUTH hi", "TLS\nS: * PREAUTH hi", &[]);
     case("alert-before-tls", "imap", "S: * OK [ALERT] hi", "TLS\nS: * OK [ALERT] hi", &[]);
     case("reply-without-text", "imap", "S: * OK hi\nC: a NOOP\nS: a OK", "S: * OK hi\nC: a NOOP\nS: a OK .", &[]);
@@ -442,6 +448,32 @@ fn what_is_found_again_and_again_is_noted_a_few_times() {
     let found = notes("imap", &format!("S: * OK hi\n{}", "C: a NOOP\nS: a OK\n".repeat(100)));
     assert_eq!(found.len(), 5, "{found:?}");
     assert!(found[4].1.ends_with("(further ones are not noted)"), "{found:?}");
+}
+
+/// What the real Thunderbird said to real servers holds nothing that is wrong, save that it was said without TLS.
+#[test]
+fn thunderbird_and_its_servers_do_nothing_wrong() {
+    let times = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")).into_iter();
+    let times: Vec<_> = times.filter(|file| file.to_string_lossy().ends_with(".times.jsonl")).collect();
+    assert!(times.len() >= 10, "{times:?}");
+    for file in times {
+        let name = file.to_string_lossy().replace(".times.jsonl", "");
+        let (_, protocol) = name.rsplit_once('-').unwrap();
+        let stream = |side: &str| fs::read(format!("{name}.{side}.bin")).unwrap();
+        let streams = [stream("client"), stream("server")];
+        let mut codes = Codes::default();
+        let mut session = Session::new(proto::scheme(protocol).unwrap().0, Setup::default(), false, Config::default());
+        for line in fs::read_to_string(&file).unwrap().lines() {
+            let read: serde_json::Value = serde_json::from_str(line).unwrap();
+            let number = |name: &str| read[name].as_u64().unwrap() as usize;
+            let side = if read["from"] == "client" { Side::Client } else { Side::Server };
+            let at = Stamp::parse(read["at"].as_str().unwrap()).unwrap();
+            let bytes = &streams[usize::from(side == Side::Server)][number("offset")..][..number("bytes")];
+            session.bytes(at, side, bytes, &mut codes, &mut Outbox::default());
+        }
+        codes.0.retain(|(code, _)| code != "plaintext-password" && code != "slow-answer");
+        assert!(codes.0.is_empty(), "{name}: {:?}", codes.0);
+    }
 }
 
 /// These come from handshakes; the tests of TLS provoke them, and know them by name.
