@@ -17,6 +17,7 @@ pub mod net;
 #[cfg(feature = "proxy")]
 pub mod practice;
 pub mod proto;
+pub mod replay;
 pub mod route;
 pub mod session;
 #[cfg(feature = "proxy")]

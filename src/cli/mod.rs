@@ -5,6 +5,7 @@
 mod ca;
 mod completions;
 mod demo;
+mod diff;
 mod explain;
 mod export;
 mod filter;
@@ -52,6 +53,7 @@ enum Command {
     Tail(tail::Args),
     Sessions(sessions::Args),
     Show(show::Args),
+    Diff(diff::Args),
     Export(export::Args),
     Explain(explain::Args),
     Findings(findings::Args),
@@ -66,6 +68,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     match run(cli) {
         Ok(()) | Err(Failure::Unread) => ExitCode::SUCCESS,
+        Err(Failure::Differs) => ExitCode::from(1),
         Err(failure) => {
             let _ = writeln!(io::stderr(), "mailtap: {failure}");
             failure.status()
@@ -83,6 +86,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Tail(args) => tail::run(&args, &globals),
         Command::Sessions(args) => sessions::run(&args, &globals),
         Command::Show(args) => show::run(&args, &globals),
+        Command::Diff(args) => diff::run(&args, &globals),
         Command::Export(args) => export::run(&args, &globals),
         Command::Explain(args) => explain::run(&args, &globals),
         Command::Findings(args) => findings::run(&args, &globals),
@@ -134,6 +138,8 @@ pub enum Failure {
     Usage(String),
     /// The work itself failed: status 1.
     Work(String),
+    /// The work was done, and what it compared is not the same, which its output says: status 1.
+    Differs,
     /// Whoever read our output has gone (`| head`): nothing to say, status 0.
     Unread,
 }
@@ -161,7 +167,7 @@ impl Failure {
     fn status(&self) -> ExitCode {
         match self {
             Failure::Usage(_) => ExitCode::from(2),
-            Failure::Work(_) => ExitCode::from(1),
+            Failure::Work(_) | Failure::Differs => ExitCode::from(1),
             Failure::Unread => ExitCode::SUCCESS,
         }
     }
@@ -171,6 +177,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Usage(line) | Failure::Work(line) => f.write_str(line),
+            Failure::Differs => f.write_str("they differ"),
             Failure::Unread => f.write_str("nobody reads the output"),
         }
     }

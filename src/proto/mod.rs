@@ -11,6 +11,7 @@ pub mod imap;
 pub(crate) mod laws;
 pub mod pop3;
 pub mod raw;
+pub mod same;
 pub mod sasl;
 mod say;
 pub mod sieve;
@@ -137,6 +138,8 @@ pub struct Spec {
     pub watch: fn() -> Box<dyn watch::Watch>,
     /// Whether a greeting with this status lets a session go on to an upgrade.
     pub greets: fn(&str) -> bool,
+    /// What is the same when a session is run again.
+    pub same: &'static same::Same,
 }
 
 /// How a route names a protocol.

@@ -15,6 +15,7 @@ pub const SPEC: Spec = Spec {
     starttls: &[],
     watch: || Box::new(super::watch::Nothing),
     greets: |_| false,
+    same: &super::same::Same::PLAIN,
 };
 
 struct Raw;

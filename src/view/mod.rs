@@ -2,6 +2,7 @@
 //! Takes events, gives lines and sentences.
 //! Knows neither files nor sockets.
 
+pub mod diff;
 pub mod findings;
 mod line;
 pub mod listing;

@@ -10,6 +10,8 @@ mod ca_command;
 mod cli_sessions;
 #[cfg(feature = "proxy")]
 mod cli_show;
+#[cfg(feature = "proxy")]
+mod diff;
 mod findings;
 mod laws;
 #[cfg(feature = "proxy")]

@@ -9,6 +9,7 @@ mod data;
 mod fetch;
 mod inflate;
 mod reply;
+mod same;
 mod scan;
 mod search;
 mod server;
@@ -37,6 +38,7 @@ pub const SPEC: Spec = Spec {
     starttls: &[b"mailtap1 STARTTLS\r\n"],
     watch: || Box::new(watch::ImapWatch::default()),
     greets: |status| status == "OK",
+    same: &same::SAME,
 };
 
 struct Imap {

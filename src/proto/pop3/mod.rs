@@ -5,6 +5,7 @@
 mod client;
 mod command;
 mod reply;
+mod same;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub const SPEC: Spec = Spec {
     starttls: &[b"STLS\r\n"],
     watch: || Box::new(watch::PopWatch::default()),
     greets: |status| status == "+OK",
+    same: &same::SAME,
 };
 
 /// The longest status line, in bytes, its end included (RFC 1939 §3).

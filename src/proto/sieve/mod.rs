@@ -5,6 +5,7 @@
 mod client;
 mod command;
 mod reply;
+mod same;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub const SPEC: Spec = Spec {
     starttls: &[b"STARTTLS\r\n"],
     watch: || Box::new(super::watch::Nothing),
     greets: |status| status == "OK",
+    same: &same::SAME,
 };
 
 /// The longest response that is gathered into one event, in bytes; the lines of a longer one are given in parts.

@@ -7,6 +7,7 @@ mod command;
 mod content;
 mod path;
 mod reply;
+mod same;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub const SMTP: Spec = Spec {
     starttls: &[b"EHLO [127.0.0.1]\r\n", b"STARTTLS\r\n"],
     watch: || Box::new(watch::SmtpWatch::default()),
     greets: |status| status == "220",
+    same: &same::SAME,
 };
 
 pub const LMTP: Spec = Spec {
@@ -48,6 +50,7 @@ pub const LMTP: Spec = Spec {
     starttls: &[b"LHLO [127.0.0.1]\r\n", b"STARTTLS\r\n"],
     watch: || Box::new(watch::SmtpWatch::default()),
     greets: |status| status == "220",
+    same: &same::SAME,
 };
 
 /// The longest reply that is gathered into one event, in bytes. A longer one is given in parts, so that a server cannot
