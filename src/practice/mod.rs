@@ -18,7 +18,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use limits::Limits;
-pub use server::{Running, Server};
+pub use server::{Host, Running, Server, Service};
+pub use wire::Io;
 
 /// What the server is to be.
 #[derive(Debug, Clone)]

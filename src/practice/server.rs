@@ -1,5 +1,5 @@
 //! The listeners: which service answers where, how many at a time, until when.
-//! Takes a [`Config`]; gives a [`Running`] server. Each connection is a task of its own and ends alone.
+//! Takes a [`Config`]; gives a [`Running`] server, or a [`Host`] for single conversations. Each connection ends alone.
 //! It does not know what any protocol says, except how each turns away one connection too many.
 
 use std::io;
@@ -14,7 +14,7 @@ use tracing::{Instrument, debug, debug_span};
 
 use super::store::Bounds;
 use super::users::Users;
-use super::wire::Wire;
+use super::wire::{Io, Wire};
 use super::{Addresses, Config, Limits, imap, pop3, smtp};
 
 /// Wait after an accept that failed for want of descriptors or memory.
@@ -46,20 +46,12 @@ pub struct Server;
 impl Server {
     /// Opens the mail and every listener. Errors: a port is taken, a Maildir cannot be opened, an account is impossible.
     pub async fn start(config: Config) -> io::Result<Running> {
-        let limits = config.limits;
-        let bounds = Bounds {
-            message: limits.message,
-            quota: limits.quota,
-            messages: limits.messages,
-            mailboxes: limits.mailboxes,
-        };
-        let users = Users::open(&config.accounts, config.mail.as_deref(), bounds, &config.hostname)?;
-        let secure = config.tls.is_some();
-        let shared = Arc::new(Shared { users, tls: config.tls, limits, hostname: config.hostname });
+        let (limits, secure, bind, ports) = (config.limits, config.tls.is_some(), config.bind, config.ports);
+        let Host { shared } = Host::open(config)?;
         let (stop, stopped) = watch::channel(false);
         let places = Arc::new(Semaphore::new(limits.connections));
         let mut running = Running { addresses: Addresses::default(), stop, listeners: JoinSet::new() };
-        let (ports, at) = (config.ports, &mut running.addresses);
+        let at = &mut running.addresses;
         for (service, implicit, port, address) in [
             (Service::Imap, false, ports.imap, &mut at.imap),
             (Service::Imap, true, ports.imaps, &mut at.imaps),
@@ -70,13 +62,39 @@ impl Server {
             (Service::Submission, true, ports.submissions, &mut at.submissions),
         ] {
             let Some(port) = port.filter(|_| secure || !implicit) else { continue };
-            let listener = TcpListener::bind((config.bind, port)).await?;
+            let listener = TcpListener::bind((bind, port)).await?;
             *address = Some(listener.local_addr()?);
             let door =
                 Door { shared: shared.clone(), service, implicit, places: places.clone(), stopped: stopped.clone() };
             running.listeners.spawn(door.serve(listener));
         }
         Ok(running)
+    }
+}
+
+/// The practice server's mail without its listeners: it converses over any stream.
+#[derive(Debug)]
+pub struct Host {
+    shared: Arc<Shared>,
+}
+
+impl Host {
+    /// Opens the mail. Errors: a Maildir cannot be opened, an account is impossible.
+    pub fn open(config: Config) -> io::Result<Host> {
+        let limits = config.limits;
+        let bounds = Bounds {
+            message: limits.message,
+            quota: limits.quota,
+            messages: limits.messages,
+            mailboxes: limits.mailboxes,
+        };
+        let users = Users::open(&config.accounts, config.mail.as_deref(), bounds, &config.hostname)?;
+        Ok(Host { shared: Arc::new(Shared { users, tls: config.tls, limits, hostname: config.hostname }) })
+    }
+
+    /// One conversation, until either side ends it.
+    pub async fn converse(&self, service: Service, io: Box<dyn Io>, peer: SocketAddr) {
+        converse(&self.shared, service, false, Ok::<(), ()>(()), io, peer).await;
     }
 }
 
@@ -130,48 +148,60 @@ impl Door {
         let span = debug_span!("practice", ?service, %peer);
         let connection = async move {
             let _ = socket.set_nodelay(true);
-            let idle = match service {
-                Service::Imap => shared.limits.imap_idle,
-                Service::Pop3 => shared.limits.pop3_idle,
-                Service::Smtp | Service::Submission => shared.limits.smtp_idle,
-            };
-            let mut wire = Wire::new(Box::new(socket), idle);
-            // One connection too many is not worth a handshake.
-            if implicit && place.is_err() {
-                return;
-            }
-            if let (true, Some(tls)) = (implicit, &shared.tls)
-                && let Err(error) = wire.accept_tls(tls.clone()).await
-            {
-                debug!(%error, "no TLS");
-                return;
-            }
-            if place.is_err() {
-                wire.line(match service {
-                    Service::Imap => "* BYE Too many connections",
-                    Service::Pop3 => "-ERR [SYS/TEMP] Too many connections",
-                    Service::Smtp | Service::Submission => "421 4.7.0 Too many connections",
-                });
-                wire.close().await;
-                return;
-            }
-            let ended = match service {
-                Service::Imap => imap::serve(&mut wire, &shared).await,
-                Service::Pop3 => pop3::serve(&mut wire, &shared).await,
-                Service::Smtp | Service::Submission => smtp::serve(&mut wire, &shared, service, peer).await,
-            };
-            if let Err(error) = ended {
-                debug!(%error, "connection ended");
-                if error.kind() == io::ErrorKind::TimedOut {
-                    wire.line(match service {
-                        Service::Imap => "* BYE Disconnected for inactivity.",
-                        Service::Pop3 => "-ERR Disconnected for inactivity.",
-                        Service::Smtp | Service::Submission => "421 4.4.2 Timeout exceeded",
-                    });
-                }
-            }
-            wire.close().await;
+            converse(&shared, service, implicit, place, Box::new(socket), peer).await;
         };
         connections.spawn(connection.instrument(span));
     }
+}
+
+/// One connection, with a place or one too many.
+async fn converse<P, E>(
+    shared: &Arc<Shared>,
+    service: Service,
+    implicit: bool,
+    place: Result<P, E>,
+    io: Box<dyn Io>,
+    peer: SocketAddr,
+) {
+    let idle = match service {
+        Service::Imap => shared.limits.imap_idle,
+        Service::Pop3 => shared.limits.pop3_idle,
+        Service::Smtp | Service::Submission => shared.limits.smtp_idle,
+    };
+    let mut wire = Wire::new(io, idle);
+    // One connection too many is not worth a handshake.
+    if implicit && place.is_err() {
+        return;
+    }
+    if let (true, Some(tls)) = (implicit, &shared.tls)
+        && let Err(error) = wire.accept_tls(tls.clone()).await
+    {
+        debug!(%error, "no TLS");
+        return;
+    }
+    if place.is_err() {
+        wire.line(match service {
+            Service::Imap => "* BYE Too many connections",
+            Service::Pop3 => "-ERR [SYS/TEMP] Too many connections",
+            Service::Smtp | Service::Submission => "421 4.7.0 Too many connections",
+        });
+        wire.close().await;
+        return;
+    }
+    let ended = match service {
+        Service::Imap => imap::serve(&mut wire, shared).await,
+        Service::Pop3 => pop3::serve(&mut wire, shared).await,
+        Service::Smtp | Service::Submission => smtp::serve(&mut wire, shared, service, peer).await,
+    };
+    if let Err(error) = ended {
+        debug!(%error, "connection ended");
+        if error.kind() == io::ErrorKind::TimedOut {
+            wire.line(match service {
+                Service::Imap => "* BYE Disconnected for inactivity.",
+                Service::Pop3 => "-ERR Disconnected for inactivity.",
+                Service::Smtp | Service::Submission => "421 4.4.2 Timeout exceeded",
+            });
+        }
+    }
+    wire.close().await;
 }
