@@ -15,6 +15,8 @@ pub mod findings;
 #[cfg(feature = "proxy")]
 pub mod net;
 #[cfg(feature = "proxy")]
+pub mod play;
+#[cfg(feature = "proxy")]
 pub mod practice;
 pub mod proto;
 pub mod replay;

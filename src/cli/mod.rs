@@ -15,6 +15,8 @@ mod merge;
 mod practice;
 mod proxy;
 mod recording;
+mod replay;
+mod replay_server;
 mod serving;
 mod sessions;
 mod show;
@@ -54,6 +56,7 @@ enum Command {
     Sessions(sessions::Args),
     Show(show::Args),
     Diff(diff::Args),
+    Replay(replay::Args),
     Export(export::Args),
     Explain(explain::Args),
     Findings(findings::Args),
@@ -87,6 +90,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Sessions(args) => sessions::run(&args, &globals),
         Command::Show(args) => show::run(&args, &globals),
         Command::Diff(args) => diff::run(&args, &globals),
+        Command::Replay(args) => replay::run(&args, &globals),
         Command::Export(args) => export::run(&args, &globals),
         Command::Explain(args) => explain::run(&args, &globals),
         Command::Findings(args) => findings::run(&args, &globals),

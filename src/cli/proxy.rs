@@ -90,7 +90,7 @@ fn options(args: &Args, globals: &Globals) -> Result<Options, Failure> {
     })
 }
 
-fn network(text: &str) -> Result<IpNet, Failure> {
+pub(super) fn network(text: &str) -> Result<IpNet, Failure> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
         Failure::usage(format!("--allow-from {text:?} is no network; write one as 192.0.2.0/24 or 2001:db8::/32"))

@@ -102,7 +102,23 @@ pub async fn run(
     shown: &Shown,
     grace: u64,
     globals: &Globals,
+    signals: Signals,
+) -> Result<(), Failure> {
+    run_until(proxy, store, shown, grace, globals, signals, std::future::pending()).await
+}
+
+/// The same, and it also stops when `over` says so.
+///
+/// # Errors
+/// When it cannot run.
+pub async fn run_until(
+    proxy: Proxy,
+    store: Store,
+    shown: &Shown,
+    grace: u64,
+    globals: &Globals,
     mut signals: Signals,
+    over: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let (live, printer) = if shown.quiet {
         (None, None)
@@ -118,8 +134,12 @@ pub async fn run(
         (Some(send), Some(done))
     };
     let stop = async {
-        either(&mut signals.first).await;
-        eprintln!("mailtap: stopping; running sessions may go on for {grace} s");
+        tokio::select! {
+            () = either(&mut signals.first) => {
+                eprintln!("mailtap: stopping; running sessions may go on for {grace} s");
+            }
+            () = over => {}
+        }
     };
     let force = async {
         // The first signal is seen here as well.

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use tokio::io::DuplexStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::secure::Secure;
 use super::serve::{self, Guest};
@@ -35,9 +35,11 @@ pub struct PlayedServer {
     /// The end of the connection that the session holds; at the other one the server speaks, as in plaintext.
     pub stream: DuplexStream,
     /// Stands as `of` in the session's recording.
-    pub of: String,
+    pub of: Option<String>,
     /// What is to be noted in the session's recording when it ends.
     pub notes: Receiver<Note>,
+    /// Told when the server's acceptance of an upgrade has been taken: what it says from then on goes into TLS.
+    pub upgraded: Arc<Notify>,
 }
 
 /// A client that is played.

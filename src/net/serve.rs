@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::dial::dial;
 use super::leg::Leg;
@@ -66,6 +66,8 @@ struct Call {
     trouble: Option<Unreached>,
     /// What a played server has to say of this session when it is over.
     notes: Option<Receiver<Note>>,
+    /// Tells a played server that its acceptance of an upgrade has been taken.
+    taken: Arc<Notify>,
 }
 
 /// Why there is no server.
@@ -139,22 +141,23 @@ impl Call {
             }
             None => (None, None),
         };
-        let (mut server, mut notes) = (server, None);
+        let (mut server, mut notes, mut taken) = (server, None, Arc::default());
         // A client whose hello failed is not worth a recording that may be played once only.
         if let Some(played) = &shared.played
             && !matches!(asked, Some(Err(_)))
         {
             let played = played.server(client, &route);
             open.mode = Some(SERVER_MODE.to_owned());
-            open.of = Some(played.of);
+            open.of = played.of;
             server = Some(Leg::plain(Socket::Played(played.stream)));
             notes = Some(played.notes);
+            taken = played.upgraded;
         }
         let id = open.session.clone();
         let track = shared.recorder.track(Entry::new(&open, opened));
         session.open(opened, open, &mut track.log());
         let pump = Pump::new(session, track, leg, server);
-        let mut call = Call { id, pump, route, asked: None, passes: None, passed: None, trouble, notes };
+        let mut call = Call { id, pump, route, asked: None, passes: None, passed: None, trouble, notes, taken };
         if let Some((read, offer)) = passes {
             call.tell_offered(IMPLICIT, &offer);
             call.passes = Some(read);
@@ -263,6 +266,7 @@ impl Call {
             return Next::Close { by: Origin::Proxy, reason: "there is no server to upgrade".to_owned() };
         };
         if leg.is_played() {
+            self.taken.notify_one();
             return self
                 .pump
                 .act(|session, log, out| session.upgraded(clock::now(), Side::Server, None, log, out))

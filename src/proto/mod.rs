@@ -11,6 +11,7 @@ pub mod imap;
 pub(crate) mod laws;
 pub mod pop3;
 pub mod raw;
+pub mod replay;
 pub mod same;
 pub mod sasl;
 mod say;
@@ -21,6 +22,7 @@ mod words;
 
 use std::ops::Range;
 
+use self::replay::{Replay, Turn};
 use crate::event::{Body, Note, Seq, Side};
 use crate::findings;
 
@@ -53,6 +55,11 @@ pub trait Dialog: Send {
     /// client is then to get that greeting, and not the one before it.
     fn greets_again(&self) -> bool {
         false
+    }
+
+    /// Where the client is with what it says, as far as it was read.
+    fn turn(&self) -> Turn {
+        Turn::Whole
     }
 
     /// True between a STARTTLS and its answer: what is held then may not be passed on whatever the time.
@@ -140,6 +147,8 @@ pub struct Spec {
     pub greets: fn(&str) -> bool,
     /// What is the same when a session is run again.
     pub same: &'static same::Same,
+    /// What a replay must know of it.
+    pub replay: Replay,
 }
 
 /// How a route names a protocol.

@@ -2,6 +2,7 @@
 //! Takes both sides' bytes, gives them as they came.
 //! Knows nothing of what they mean, so it cannot tell a secret in them either.
 
+use super::replay::Replay;
 use super::{Dialog, Flow, Piece, Setup, Sink, Spec};
 use crate::event::{Body, Side};
 
@@ -16,6 +17,16 @@ pub const SPEC: Spec = Spec {
     watch: || Box::new(super::watch::Nothing),
     greets: |_| false,
     same: &super::same::Same::PLAIN,
+    replay: Replay {
+        optional: |_| false,
+        polite: |_| None,
+        again: |_| false,
+        farewell: |_| false,
+        settle: |_, _| {},
+        login: |_| false,
+        refuse: |_, _| Vec::new(),
+        challenge: |_| Vec::new(),
+    },
 };
 
 struct Raw;

@@ -5,7 +5,17 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod align;
+pub mod casting;
 pub mod compare;
 pub mod content;
+pub mod deflate;
 pub mod diff;
 pub mod exchange;
+pub mod matching;
+pub mod report;
+pub mod scram;
+pub mod script;
+pub mod server;
+
+#[cfg(feature = "proxy")]
+pub use crate::play::Server;

@@ -16,21 +16,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["event"]),
     ("view", &["event", "findings", "proto"]),
     ("export", &["event", "proto"]),
-    ("replay", &["event", "proto"]),
+    // `play` is named for one thing: the library's `replay::Server`, which is given on.
+    ("replay", &["event", "proto", "play"]),
     ("tls", &[]),
     ("practice", &["tls"]),
     ("net", &["event", "findings", "proto", "route", "session", "store", "replay", "tls"]),
+    ("play", &["event", "proto", "route", "session", "store", "replay", "tls", "net"]),
     (
         "cli",
         &[
             "event", "findings", "proto", "route", "session", "store", "view", "export", "replay", "tls", "practice",
-            "net",
+            "net", "play",
         ],
     ),
 ];
 
 /// Modules in which no protocol may be named: a new one is a folder in `proto` and a line in its list.
-const WITHOUT_PROTOCOLS: &[&str] = &["session", "net", "store", "replay"];
+const WITHOUT_PROTOCOLS: &[&str] = &["session", "net", "store", "replay", "play"];
 
 /// Modules without clocks, files and sockets.
 const PURE: &[&str] = &["event", "findings", "proto", "route", "session", "view"];

@@ -8,6 +8,7 @@ mod command;
 mod data;
 mod fetch;
 mod inflate;
+mod replay;
 mod reply;
 mod same;
 mod scan;
@@ -22,6 +23,7 @@ mod watch;
 
 use self::inflate::{Inflate, Step};
 use self::talk::{Halt, Talk};
+use super::replay::Turn;
 use super::{Dialog, Flow, Piece, Scheme, SchemeTls, Sink, Spec, Stop};
 use crate::event::{Body, Side};
 
@@ -39,6 +41,7 @@ pub const SPEC: Spec = Spec {
     watch: || Box::new(watch::ImapWatch::default()),
     greets: |status| status == "OK",
     same: &same::SAME,
+    replay: replay::REPLAY,
 };
 
 struct Imap {
@@ -200,6 +203,17 @@ impl Dialog for Imap {
 
     fn release(&mut self) {
         self.talk.release();
+    }
+
+    fn turn(&self) -> Turn {
+        let client = &self.talk.client;
+        if client.waits {
+            Turn::Waits("+ OK\r\n")
+        } else if client.within_command() || client.framer.within_line() {
+            Turn::Within
+        } else {
+            Turn::Whole
+        }
     }
 
     fn upgrading(&self) -> bool {

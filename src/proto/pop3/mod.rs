@@ -4,6 +4,7 @@
 
 mod client;
 mod command;
+mod replay;
 mod reply;
 mod same;
 mod server;
@@ -16,6 +17,7 @@ use std::collections::VecDeque;
 use self::command::{Command, Lines};
 use self::reply::Answered;
 use super::frame::{Framer, Mode};
+use super::replay::Turn;
 use super::sasl::{self, Exchange};
 use super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
 use crate::event::{Body, Seq, Side};
@@ -37,6 +39,7 @@ pub const SPEC: Spec = Spec {
     watch: || Box::new(watch::PopWatch::default()),
     greets: |status| status == "+OK",
     same: &same::SAME,
+    replay: replay::REPLAY,
 };
 
 /// The longest status line, in bytes, its end included (RFC 1939 §3).
@@ -192,6 +195,10 @@ impl Dialog for Pop3 {
         }
         self.expected.truncate(OUTSTANDING_MAX / 2);
         self.server.set_whole_lines(false);
+    }
+
+    fn turn(&self) -> Turn {
+        if self.client.within_line() { Turn::Within } else { Turn::Whole }
     }
 
     fn upgrading(&self) -> bool {

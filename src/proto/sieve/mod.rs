@@ -4,6 +4,7 @@
 
 mod client;
 mod command;
+mod replay;
 mod reply;
 mod same;
 mod server;
@@ -18,6 +19,7 @@ use self::command::{Command, Kind};
 use self::server::Pending;
 use self::text::Scan;
 use super::frame::{Framer, Mode};
+use super::replay::Turn;
 use super::sasl::{self, Exchange};
 use super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
 use crate::event::{Body, Content, Seq, Side};
@@ -38,6 +40,7 @@ pub const SPEC: Spec = Spec {
     watch: || Box::new(super::watch::Nothing),
     greets: |status| status == "OK",
     same: &same::SAME,
+    replay: replay::REPLAY,
 };
 
 /// The longest response that is gathered into one event, in bytes; the lines of a longer one are given in parts.
@@ -194,6 +197,14 @@ impl Dialog for Sieve {
 
     fn greets_again(&self) -> bool {
         true
+    }
+
+    fn turn(&self) -> Turn {
+        if self.unfinished.is_some() || self.client_literal.is_some() || self.client.within_line() {
+            Turn::Within
+        } else {
+            Turn::Whole
+        }
     }
 
     fn upgrading(&self) -> bool {

@@ -6,6 +6,7 @@ mod client;
 mod command;
 mod content;
 mod path;
+mod replay;
 mod reply;
 mod same;
 mod server;
@@ -19,6 +20,7 @@ use self::command::{Command, Kind};
 use self::content::Message;
 use self::server::Open;
 use super::frame::{Framer, Mode};
+use super::replay::Turn;
 use super::sasl::Exchange;
 use super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
 use crate::event::{Body, Seq, Side};
@@ -40,6 +42,7 @@ pub const SMTP: Spec = Spec {
     watch: || Box::new(watch::SmtpWatch::default()),
     greets: |status| status == "220",
     same: &same::SAME,
+    replay: replay::REPLAY,
 };
 
 pub const LMTP: Spec = Spec {
@@ -51,6 +54,7 @@ pub const LMTP: Spec = Spec {
     watch: || Box::new(watch::SmtpWatch::default()),
     greets: |status| status == "220",
     same: &same::SAME,
+    replay: replay::REPLAY,
 };
 
 /// The longest reply that is gathered into one event, in bytes. A longer one is given in parts, so that a server cannot
@@ -266,6 +270,10 @@ impl Dialog for Smtp {
             self.client.expect(Mode::Dotted);
         }
         self.expected.truncate(OUTSTANDING_MAX / 2);
+    }
+
+    fn turn(&self) -> Turn {
+        if self.message.is_some() || self.client.within_line() { Turn::Within } else { Turn::Whole }
     }
 
     fn upgrading(&self) -> bool {

@@ -1,0 +1,25 @@
+//! `mailtap replay`: what was recorded, again.
+//! Takes arguments, hands them to the side that is played.
+//! Does nothing itself.
+
+use super::{Failure, Globals, replay_server};
+
+/// Be the recorded server, or the recorded client
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(subcommand)]
+    side: Side,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Side {
+    Server(replay_server::Args),
+}
+
+/// # Errors
+/// Whatever the side that is played cannot do.
+pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
+    match &args.side {
+        Side::Server(args) => replay_server::run(args, globals),
+    }
+}
