@@ -46,5 +46,27 @@ pub const UPSTREAM_UNREACHABLE: Finding = Finding::warn(
     "",
 );
 
-pub(super) const ALL: &[&Finding] =
-    &[&LOST_SYNC, &NO_ANSWER, &UPSTREAM_REFUSED, &UPSTREAM_TIMEOUT, &UPSTREAM_UNKNOWN, &UPSTREAM_UNREACHABLE];
+pub const REPLAY_OF: Finding = Finding::info(
+    "replay-of",
+    "what the client said led to another recording than the one that its session began with",
+    "Nothing needs mending: of several recordings that begin alike, the one that fits is played; its id is in the note",
+    "",
+);
+
+pub const REPLAY_OVER: Finding = Finding::warn(
+    "replay-over",
+    "a client came when every recording had been played",
+    "--loop plays them again; or record as many sessions as the client opens connections",
+    "",
+);
+
+pub(super) const ALL: &[&Finding] = &[
+    &LOST_SYNC,
+    &NO_ANSWER,
+    &UPSTREAM_REFUSED,
+    &UPSTREAM_TIMEOUT,
+    &UPSTREAM_UNKNOWN,
+    &UPSTREAM_UNREACHABLE,
+    &REPLAY_OF,
+    &REPLAY_OVER,
+];

@@ -7,7 +7,7 @@ mod server;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 pub use self::load::{Loaded, load, routes};
 pub use self::server::{Server, StartError};
-use crate::event::{Level, Note};
+use crate::findings;
 use crate::net::{PLAYED_BUFFER, Played, PlayedServer};
 use crate::proto::Trouble;
 use crate::replay::casting::Casting;
@@ -143,7 +143,7 @@ impl Played for Stage {
             let text = "every recording has been played; --loop plays them again";
             tracing::warn!(%client, "{text}");
             let line = (route.spec.trouble)(Trouble::Unreachable, &format!("mailtap replay: {text}"));
-            note(&notes, "replay-over", text.to_owned());
+            let _ = notes.send(findings::REPLAY_OVER.note(text));
             tokio::spawn(async move {
                 let mut theirs = theirs;
                 // A client that has gone already does not mind.
@@ -171,18 +171,15 @@ impl Played for Stage {
             act.run(acts, &inner).await;
             let plays = lock(&inner.casting).plays(id);
             if let Some(plays) = plays.filter(|plays| plays.of != first.of) {
-                note(&notes, "replay-of", format!("what this client said led to another recording, {}", plays.of));
+                let text = format!("what this client said led to another recording, {}", plays.of);
+                // The session may be over already.
+                let _ = notes.send(findings::REPLAY_OF.note(text));
             }
             lock(&inner.casting).leave(id);
             inner.changed.notify_waiters();
         });
         PlayedServer { stream: ours, of, notes: told, upgraded }
     }
-}
-
-fn note(notes: &Sender<Note>, code: &str, text: String) {
-    // The session may be over already.
-    let _ = notes.send(Note { level: Level::Info, code: code.to_owned(), text, ..Note::default() });
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -217,7 +217,7 @@ impl Casting {
 
     /// Any exchange that fits: the next one, or one before, in the client's own recording or another.
     fn anywhere(&self, client: &Client, asked: &Asked) -> Option<(usize, usize)> {
-        let mut best: Option<((Fit, bool, bool, usize), usize, usize)> = None;
+        let mut best: Option<(_, usize, usize)> = None;
         for (&index, &cursor) in &client.fits {
             let Some(cast) = self.scripts.get(index) else { continue };
             for (place, exchange) in cast.script.exchanges.iter().enumerate() {

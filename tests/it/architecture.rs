@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("practice", &["tls"]),
     ("net", &["event", "findings", "proto", "route", "session", "store", "replay", "tls"]),
-    ("play", &["event", "proto", "route", "session", "store", "replay", "tls", "net"]),
+    ("play", &["event", "findings", "proto", "route", "session", "store", "replay", "tls", "net"]),
     (
         "cli",
         &[
