@@ -81,7 +81,7 @@ async fn serve(args: &Args, authority: Authority, store: Store, globals: &Global
             *place = Some(route.listen);
         }
     }
-    practice::tell_account(&first_account(), &at, &ca, args.shown.json)?;
+    practice::tell_accounts(&args.mailboxes.accounts(), &at, &ca, args.shown.json)?;
     let client = (!args.no_client).then(|| {
         let upstream = trusting();
         tokio::spawn(async move {

@@ -44,17 +44,23 @@ pub struct Mailboxes {
 }
 
 impl Mailboxes {
+    /// The account that is always there, and those that were asked for.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Account> {
+        let mut accounts = vec![first_account()];
+        accounts.extend(self.users.iter().cloned());
+        accounts
+    }
+
     /// What the server is to be, with the first account that is always there.
     ///
     /// # Errors
     /// When no certificate can be made for it.
     pub fn config(&self, authority: &Authority, ports: Ports) -> Result<Config, Failure> {
-        let mut accounts = vec![first_account()];
-        accounts.extend(self.users.iter().cloned());
         Ok(Config {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             ports,
-            accounts,
+            accounts: self.accounts(),
             mail: self.mail.clone(),
             tls: Some(server_tls(authority)?),
             limits: Limits::default(),
@@ -69,7 +75,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     let authority = Authority::open(&globals.dir.join("certs")).map_err(Failure::usage)?;
     let ports = if args.free_ports { Ports::default() } else { usual_ports()? };
     let config = args.mailboxes.config(&authority, ports)?;
-    let account = first_account();
+    let accounts = args.mailboxes.accounts();
     serving::runtime()?.block_on(async {
         let mut signals = Signals::catch()?;
         let running = start(config).await?;
@@ -77,7 +83,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
         for (service, address) in named(&at) {
             serving::tell_listening(address, &format!("{service}://{address}"), args.json)?;
         }
-        tell_account(&account, &at, authority.cert_path(), args.json)?;
+        tell_accounts(&accounts, &at, authority.cert_path(), args.json)?;
         signals.wait().await;
         running.stop().await;
         Ok(())
@@ -103,21 +109,30 @@ pub fn first_account() -> Account {
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn tell_account(account: &Account, at: &Addresses, ca: &Path, json: bool) -> Result<(), Failure> {
+pub fn tell_accounts(accounts: &[Account], at: &Addresses, ca: &Path, json: bool) -> Result<(), Failure> {
     if json {
-        let mut line = Object::new();
-        line.text("kind", "account").text("user", &account.user).text("password", &account.password);
-        line.text("address", &account.address).text("ca", &ca.display().to_string());
-        for (service, address) in named(at) {
-            line.text(service, &address.to_string());
-        }
-        return serving::print_object(&line);
+        return accounts.iter().try_for_each(|account| {
+            let mut line = Object::new();
+            line.text("kind", "account").text("user", &account.user).text("password", &account.password);
+            line.text("address", &account.address).text("ca", &ca.display().to_string());
+            for (service, address) in named(at) {
+                line.text(service, &address.to_string());
+            }
+            serving::print_object(&line)
+        });
     }
+    let Some((account, others)) = accounts.split_first() else { return Ok(()) };
+    let others: String = others
+        .iter()
+        .map(|other| {
+            format!("\n    also               {}, <{}>, with the password you gave", other.user, other.address)
+        })
+        .collect();
     let of = |address: Option<SocketAddr>| address.map(|address| address.port().to_string()).unwrap_or_default();
     serving::print(&format!(
         "\n  Settings for a mail program on this machine\n\
          \n    name and address   Demo <{address}>\
-         \n    user, password     {user}, {password}\
+         \n    user, password     {user}, {password}{others}\
          \n    server             127.0.0.1 (or localhost)\
          \n    IMAP               {imap} (none or STARTTLS), {imaps} (TLS)\
          \n    POP3               {pop3} (none or STLS), {pop3s} (TLS)\

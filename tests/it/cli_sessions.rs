@@ -182,3 +182,30 @@ fn an_index_mostly_about_deleted_recordings_is_written_anew() {
     assert_eq!(listed(dir.path(), &[]).len(), 5);
     assert!(fs::read_to_string(&index).unwrap().lines().last().unwrap().contains(&last));
 }
+
+#[test]
+fn sessions_are_found_by_a_finding_and_the_catalogue_explains_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let [first, ..] = four(dir.path());
+    assert_eq!(ids(dir.path(), &["--finding", "plaintext-password"]), [first.clone()]);
+    assert_eq!(ids(dir.path(), &["--finding", "PLAINTEXT-password"]), [first.clone()]);
+    assert!(ids(dir.path(), &["--finding", "bare-lf"]).is_empty());
+    let unknown = run(dir.path(), &["sessions", "--finding", "bare-feet"]);
+    let said = unknown.err;
+    assert!(unknown.status == 2 && said.contains("bare-lf, bare-cr") && said.lines().count() == 1, "{said}");
+    // The shown session ends with what was found, and what to do about it.
+    let shown = out(dir.path(), &["--color", "never", "show", &first]);
+    let (_, found) = shown.split_once("\nfindings\n").expect("findings");
+    assert!(
+        found.starts_with("  !! plaintext-password: ") && found.contains("→ ") && found.ends_with("[RFC 8314 §3]\n")
+    );
+    let all = out(dir.path(), &["findings", "--json"]);
+    let all: Vec<Value> = all.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(all.len(), mailtap::findings::all().count());
+    for (line, finding) in all.iter().zip(mailtap::findings::all()) {
+        let one = out(dir.path(), &["findings", finding.code]);
+        assert!(one.contains(finding.code) && one.contains(finding.what) && one.contains(finding.mend), "{one}");
+        assert_eq!(line["code"], finding.code);
+        assert!(out(dir.path(), &["findings"]).contains(finding.what));
+    }
+}

@@ -2,6 +2,12 @@
 //! Takes nothing but the program itself; gives nothing but failures.
 //! Does not know what the client says.
 
+use std::net::TcpListener;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::clients::{curl, curl_with};
 use crate::support::mailtap::{Mailtap, run};
 use crate::support::recording::files_with;
 use crate::support::through::spellings;
@@ -66,4 +72,64 @@ fn the_demos_own_sessions_are_whole_and_hold_no_password() {
         let files = files_with(&demo.dir, secret.as_bytes());
         assert!(files.is_empty(), "the password stands as {secret} in {files:?}");
     }
+}
+
+/// What somebody else listens at is left to them, and the settings that are printed are those that work.
+#[test]
+fn ports_in_use_are_met_with_the_next_free_ones() {
+    // If it is taken already, all the better.
+    let _taken = [1143, 1025].map(|port| TcpListener::bind(("127.0.0.1", port)));
+    for command in [&["demo", "--json", "--no-client"][..], &["practice", "--json"]] {
+        let mut demo = Mailtap::launch(command, 7);
+        let account = demo.account();
+        let port = |service: &str| account[service].as_str().and_then(|at| at.rsplit(':').next()?.parse::<u16>().ok());
+        for (service, wanted) in [("imap", 1143), ("smtp", 1025)] {
+            let port = port(service).expect("an address");
+            assert!(port > wanted && port < wanted + 100, "{account}");
+            let said = demo.errors();
+            assert!(said.contains(&format!("port {wanted} is in use")) && said.contains(&port.to_string()), "{said}");
+        }
+        let capability =
+            curl([&format!("imap://{}", account["imap"].as_str().expect("an address")), "-X", "CAPABILITY"]);
+        assert!(capability.expect_ok().text().contains("IMAP4rev1"));
+        assert!(demo.stop().success());
+    }
+}
+
+#[test]
+fn without_its_client_it_waits_for_yours_and_keeps_mail_where_it_is_told_to() {
+    let mail = tempfile::tempdir().expect("a folder");
+    let folder = mail.path().to_str().expect("a path as text");
+    let args = ["demo", "--json", "--no-client", "--free-ports", "--mail", folder, "--user", "ann:Garden-Gate-9"];
+    for round in 1..=2 {
+        let mut demo = Mailtap::launch(&args, 7);
+        let account = accounts(&demo).into_iter().find(|account| account["user"] == "ann").expect("a line about ann");
+        let url = |service: &str| account[service].as_str().expect("an address").to_owned();
+        let login = format!("ann:{}", account["password"].as_str().expect("a password"));
+        let address = account["address"].as_str().expect("an address");
+        let (ca, to) = (account["ca"].as_str().expect("a path"), format!("smtps://{}", url("submissions")));
+        let mail = ["--mail-from", address, "--mail-rcpt", address, "-u", &login, "-T", "-", &to];
+        curl_with([&mail[..], &["--cacert", ca]].concat(), b"Subject: kept\r\n\r\nx\r\n").expect_ok();
+        let status = curl([&format!("imap://{}", url("imap")), "-u", &login, "-X", "STATUS INBOX (MESSAGES)"]);
+        assert!(status.clone().expect_ok().text().contains(&format!("(MESSAGES {round})")), "{status}");
+        // Two of the client's own, and none of a client that was left out.
+        assert_eq!(demo.recordings(2).len(), 2);
+        assert!(demo.stop().success(), "{}", demo.errors());
+        assert_eq!(maildir(&Path::new(folder).join("ann")), round);
+    }
+    let refused = run(Path::new(folder), &["demo", "--user", "ann"]);
+    assert!(refused.code == Some(2) && refused.errors().contains("NAME:PASSWORD"), "{refused}");
+}
+
+fn accounts(demo: &Mailtap) -> Vec<Value> {
+    demo.account();
+    let lines = demo.printed();
+    let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["kind"] == "account").collect()
+}
+
+/// How many messages lie in a Maildir's inbox.
+fn maildir(folder: &Path) -> usize {
+    let count = |part: &str| std::fs::read_dir(folder.join(part)).map_or(0, Iterator::count);
+    count("new") + count("cur")
 }
