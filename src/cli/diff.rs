@@ -54,7 +54,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     let sides = Sides { one: &one, other: &other };
     let mut out = BufWriter::new(io::stdout().lock());
     let text = if args.json {
-        json(&diff, &sides)
+        json(&diff, &sides, &Object::new())
     } else {
         let mut table = Table::new(globals.style(), args.all);
         let mut text = String::new();
@@ -182,8 +182,8 @@ fn said(exchange: &Exchange) -> Vec<Vec<u8>> {
     lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec()).collect()
 }
 
-/// A line for each difference, then the report.
-pub(super) fn json(diff: &Diff, sides: &Sides<'_>) -> String {
+/// A line for each difference, then the report, to which `more` is added.
+pub(super) fn json(diff: &Diff, sides: &Sides<'_>, more: &Object) -> String {
     let mut text = String::new();
     let (mut differing, mut unasked, mut unmet) = (Vec::new(), Vec::new(), Vec::new());
     for difference in &diff.whole {
@@ -206,7 +206,9 @@ pub(super) fn json(diff: &Diff, sides: &Sides<'_>) -> String {
     let mut report = Object::new();
     report.text("kind", "report").number("matched", diff.matched());
     report.objects("differing", &differing).objects("unasked", &unasked).objects("unmet", &unmet);
-    write(&report, &mut text);
+    let mut map = report.map();
+    map.extend(more.map());
+    write(&Object::from(&map), &mut text);
     text
 }
 

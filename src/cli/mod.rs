@@ -16,6 +16,7 @@ mod practice;
 mod proxy;
 mod recording;
 mod replay;
+mod replay_client;
 mod replay_server;
 mod serving;
 mod sessions;

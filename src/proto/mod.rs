@@ -4,6 +4,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod answer;
 pub mod auto;
 pub mod frame;
 pub mod imap;
@@ -11,6 +12,7 @@ pub mod imap;
 pub(crate) mod laws;
 pub mod pop3;
 pub mod raw;
+pub mod renew;
 pub mod replay;
 pub mod same;
 pub mod sasl;
@@ -149,6 +151,8 @@ pub struct Spec {
     pub same: &'static same::Same,
     /// What a replay must know of it.
     pub replay: Replay,
+    /// What a recorded client must say anew.
+    pub renew: &'static renew::Renew,
 }
 
 /// How a route names a protocol.

@@ -27,6 +27,7 @@ pub const SPEC: Spec = Spec {
         refuse: |_, _| Vec::new(),
         challenge: |_| Vec::new(),
     },
+    renew: &super::renew::Renew::NOTHING,
 };
 
 struct Raw;

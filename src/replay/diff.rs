@@ -30,8 +30,19 @@ pub struct Diff {
 }
 
 impl Diff {
+    /// What differs in both sides of two sessions.
     #[must_use]
     pub fn new(one: &Conversation, other: &Conversation, same: &Same, mode: Mode) -> Diff {
+        Diff::of(one, other, same, mode, false)
+    }
+
+    /// What another server answered when a client was played again: what the client said is its own.
+    #[must_use]
+    pub fn replayed(one: &Conversation, other: &Conversation, same: &Same, mode: Mode) -> Diff {
+        Diff::of(one, other, same, mode, true)
+    }
+
+    fn of(one: &Conversation, other: &Conversation, same: &Same, mode: Mode, replayed: bool) -> Diff {
         let keys = |conversation: &Conversation| -> Vec<Key> {
             conversation.exchanges.iter().map(|exchange| key(exchange, same)).collect()
         };
@@ -42,8 +53,15 @@ impl Diff {
             match pair {
                 Pair::Both(first, second) => {
                     if let (Some(first), Some(second)) = (one.exchanges.get(first), other.exchanges.get(second)) {
-                        row.differences = asked(first, second, same, mode);
-                        row.differences.extend(answered(first, second, same, mode));
+                        row.differences = answered(first, second, same, mode);
+                        if replayed {
+                            // A login that is said anew may take fewer steps.
+                            let answers = |one: &Difference| one.what == "status";
+                            let refused = row.differences.iter().any(answers);
+                            row.differences.retain(|one| refused || one.what != "go-ahead");
+                        } else {
+                            row.differences.splice(0..0, asked(first, second, same, mode));
+                        }
                         row.slower = slower(first, second);
                     }
                 }
@@ -85,13 +103,18 @@ fn beyond(one: &Conversation, other: &Conversation) -> Vec<Difference> {
             legs.map(|(_, tls)| tls.clone()).collect()
         };
         // A leg that is played has no TLS of its own.
-        let played = |conversation: &Conversation| {
-            side == Side::Client && conversation.open.as_ref().is_some_and(|open| open.mode.is_some())
-        };
-        if played(one) || played(other) {
+        let played = |conversation: &Conversation| conversation.open.as_ref().is_some_and(|open| open.mode.is_some());
+        let played = played(one) || played(other);
+        if played && side == Side::Client {
             continue;
         }
-        let (first, second) = (of(one), of(other));
+        let (mut first, mut second) = (of(one), of(other));
+        if played {
+            // Names and algorithms are those of whoever plays; whether there was TLS counts.
+            first.iter_mut().chain(&mut second).for_each(|tls| {
+                *tls = Tls { how: tls.how.clone(), error: tls.error.clone(), ..Tls::default() };
+            });
+        }
         for at in 0..first.len().max(second.len()) {
             found.extend(handshakes(side.name(), first.get(at), second.get(at)));
         }

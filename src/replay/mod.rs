@@ -6,16 +6,20 @@
 
 pub mod align;
 pub mod casting;
+pub mod client;
 pub mod compare;
 pub mod content;
+pub mod cue;
 pub mod deflate;
 pub mod diff;
 pub mod exchange;
+pub mod hear;
 pub mod matching;
 pub mod report;
 pub mod scram;
 pub mod script;
 pub mod server;
+pub mod tally;
 
 #[cfg(feature = "proxy")]
 pub use crate::play::Server;

@@ -7,6 +7,7 @@ pub mod findings;
 mod line;
 pub mod listing;
 mod live;
+pub mod load;
 pub mod paint;
 mod said;
 mod talk;

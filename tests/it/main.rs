@@ -52,6 +52,8 @@ mod relay_ends;
 mod relay_flood;
 #[cfg(feature = "proxy")]
 mod relay_secrets;
+#[cfg(feature = "proxy")]
+mod replay_client;
 mod secrets;
 mod talks;
 mod tls_authority;

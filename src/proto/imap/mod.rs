@@ -8,6 +8,7 @@ mod command;
 mod data;
 mod fetch;
 mod inflate;
+mod renew;
 mod replay;
 mod reply;
 mod same;
@@ -42,6 +43,7 @@ pub const SPEC: Spec = Spec {
     greets: |status| status == "OK",
     same: &same::SAME,
     replay: replay::REPLAY,
+    renew: &renew::RENEW,
 };
 
 struct Imap {

@@ -4,6 +4,7 @@
 
 mod client;
 mod command;
+mod renew;
 mod replay;
 mod reply;
 mod same;
@@ -40,6 +41,7 @@ pub const SPEC: Spec = Spec {
     greets: |status| status == "+OK",
     same: &same::SAME,
     replay: replay::REPLAY,
+    renew: &renew::RENEW,
 };
 
 /// The longest status line, in bytes, its end included (RFC 1939 §3).

@@ -4,6 +4,7 @@
 
 mod client;
 mod command;
+mod renew;
 mod replay;
 mod reply;
 mod same;
@@ -41,6 +42,7 @@ pub const SPEC: Spec = Spec {
     greets: |status| status == "OK",
     same: &same::SAME,
     replay: replay::REPLAY,
+    renew: &renew::RENEW,
 };
 
 /// The longest response that is gathered into one event, in bytes; the lines of a longer one are given in parts.

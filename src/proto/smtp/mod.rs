@@ -6,6 +6,7 @@ mod client;
 mod command;
 mod content;
 mod path;
+mod renew;
 mod replay;
 mod reply;
 mod same;
@@ -43,6 +44,7 @@ pub const SMTP: Spec = Spec {
     greets: |status| status == "220",
     same: &same::SAME,
     replay: replay::REPLAY,
+    renew: &renew::RENEW,
 };
 
 pub const LMTP: Spec = Spec {
@@ -55,6 +57,7 @@ pub const LMTP: Spec = Spec {
     greets: |status| status == "220",
     same: &same::SAME,
     replay: replay::REPLAY,
+    renew: &renew::RENEW,
 };
 
 /// The longest reply that is gathered into one event, in bytes. A longer one is given in parts, so that a server cannot

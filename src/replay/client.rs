@@ -1,0 +1,454 @@
+//! A recorded client, played: what it says next, to whom it listens, and what it takes over from this server.
+//! Takes the server's bytes and the time, gives bytes to send, a time to wait for, or the end.
+//! Knows no clock and no socket. It never waits without a limit.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::cue::{Cues, Part, Wait, What};
+use super::deflate::Codec;
+use super::hear::Hearing;
+use crate::event::{Body, Continue, Reply, Seq, Stamp};
+use crate::proto::answer::{Answering, Credentials, apop};
+use crate::proto::renew::{Learned, Login, Secret};
+
+/// How many challenges beyond the recorded ones are answered in a login.
+const MORE_CHALLENGES: u32 = 8;
+
+/// How far a recorded reply is looked for that a reply stands for: servers keep to an order.
+const NEAR: usize = 1000;
+
+/// How a client is played.
+#[derive(Clone)]
+pub struct Manner {
+    /// How much faster than recorded it thinks; none for without thinking.
+    pub speed: Option<f64>,
+    /// How long an answer may take, microseconds.
+    pub answer_within: i64,
+    /// How long news may take that the recorded client waited for, microseconds.
+    pub news_within: i64,
+    pub credentials: Option<Credentials>,
+    /// The connection has TLS whatever the client asks for: then it does not ask.
+    pub has_tls: bool,
+    /// Printable, without commas, different in each session.
+    pub nonce: String,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    Send(Vec<u8>),
+    /// Nothing until the server speaks, or until this time.
+    Wait(Stamp),
+    End(End),
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Everything was said, and everything answered.
+    Done,
+    /// It could not go on: a sentence that says why.
+    Stopped(String),
+}
+
+/// How a command was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// The place of the command in the recording.
+    pub command: usize,
+    pub status: String,
+    /// Whether the recording has the same status there.
+    pub same: bool,
+    pub latency_us: u64,
+}
+
+pub struct Client {
+    cues: Arc<Cues>,
+    manner: Manner,
+    hearing: Hearing,
+    states: HashMap<usize, State>,
+    /// The next part.
+    at: usize,
+    /// Commands that were sent, and that the dialog has not read yet.
+    unread: VecDeque<usize>,
+    /// Numbers that the dialog gave to commands, with these commands' places; those that are not answered yet.
+    open: Vec<(Seq, usize)>,
+    learned: Learned,
+    answering: Option<(usize, Answering)>,
+    challenge: Vec<u8>,
+    deflate: Option<Codec>,
+    greeted: bool,
+    timestamp: Option<String>,
+    ended: bool,
+    waiting_since: Option<Stamp>,
+    ready_at: Option<Stamp>,
+    stopped: Option<String>,
+    extra: u32,
+    pub timings: Vec<Timing>,
+    /// News that never came.
+    pub missed: u32,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    sent_at: Option<Stamp>,
+    done: u32,
+    go_aheads: u32,
+    answered_go_aheads: u32,
+    news: u32,
+    /// It was answered before it could go on.
+    refused: bool,
+    taught: usize,
+}
+
+impl Client {
+    #[must_use]
+    pub fn new(cues: Arc<Cues>, manner: Manner) -> Client {
+        Client {
+            hearing: Hearing::new(cues.spec),
+            states: HashMap::new(),
+            manner,
+            at: 0,
+            unread: VecDeque::new(),
+            open: Vec::new(),
+            learned: Learned::default(),
+            answering: None,
+            challenge: Vec::new(),
+            deflate: None,
+            greeted: false,
+            timestamp: None,
+            ended: false,
+            waiting_since: None,
+            ready_at: None,
+            stopped: None,
+            extra: 0,
+            timings: Vec::new(),
+            missed: 0,
+            cues,
+        }
+    }
+
+    /// How many commands were never said.
+    #[must_use]
+    pub fn unsaid(&self) -> usize {
+        let rest = self.cues.parts.iter().skip(self.at);
+        rest.filter(|part| matches!(part.what, What::Command | What::Login(_))).count()
+    }
+
+    /// The server's bytes.
+    pub fn received(&mut self, now: Stamp, bytes: &[u8]) {
+        if !self.hearing.received(bytes) {
+            self.stopped.get_or_insert_with(|| "what the server said makes no sense".to_owned());
+        }
+        self.take_in(now);
+    }
+
+    /// The server has ended.
+    pub fn server_ended(&mut self, now: Stamp) {
+        self.hearing.ended();
+        self.take_in(now);
+        self.ended = true;
+    }
+
+    /// What is to be done now. To be asked until it says to wait or that it is over.
+    pub fn next(&mut self, now: Stamp) -> Step {
+        let cues = Arc::clone(&self.cues);
+        loop {
+            if let Some(why) = &self.stopped {
+                return Step::End(End::Stopped(why.clone()));
+            }
+            let part = cues.parts.get(self.at);
+            let waits = part.map_or(&cues.last, |part| &part.waits);
+            let since = *self.waiting_since.get_or_insert(now);
+            match self.blocked(waits, since, now) {
+                Blocked::No => {}
+                Blocked::Until(until) => return Step::Wait(until),
+                Blocked::More(command) => return self.answer_more(command, now),
+                Blocked::Stopped(why) => {
+                    self.stopped = Some(why);
+                    continue;
+                }
+            }
+            let Some(part) = part else { return Step::End(End::Done) };
+            if self.is_left_out(part) {
+                self.advance();
+                continue;
+            }
+            let ready = *self.ready_at.get_or_insert(now);
+            let due = self.due(ready, part.thought_us);
+            if now < due {
+                return Step::Wait(due);
+            }
+            if self.ended {
+                self.stopped = Some("the server ended the connection".to_owned());
+                continue;
+            }
+            let bytes = self.said(part, now);
+            self.advance();
+            if let Some(bytes) = bytes {
+                return Step::Send(self.send(bytes, now));
+            }
+        }
+    }
+
+    fn advance(&mut self) {
+        self.at += 1;
+        self.waiting_since = None;
+        self.ready_at = None;
+    }
+
+    fn due(&self, ready: Stamp, thought_us: u64) -> Stamp {
+        let Some(speed) = self.manner.speed.filter(|speed| *speed > 0.0) else { return ready };
+        // Precision is lost beyond centuries.
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+        let thinks = (thought_us as f64 / speed).min(i64::MAX as f64 / 4.0) as i64;
+        Stamp(ready.0.saturating_add(thinks))
+    }
+
+    fn blocked(&mut self, waits: &[Wait], since: Stamp, now: Stamp) -> Blocked {
+        for wait in waits {
+            let (met, limit, what) = match *wait {
+                Wait::Greeting => (self.greeted, self.manner.answer_within, None),
+                Wait::Done(command, count) => {
+                    let state = self.state(command);
+                    (state.done >= count, self.manner.answer_within, Some(command))
+                }
+                Wait::GoAhead(command, count) => {
+                    let state = self.state(command);
+                    if state.done > 0 && state.go_aheads < count {
+                        state.refused = true;
+                    }
+                    (state.refused || state.go_aheads >= count, self.manner.answer_within, Some(command))
+                }
+                Wait::News(command, count) => {
+                    let state = self.state(command);
+                    (state.news >= count || state.done > 0, self.manner.news_within, Some(command))
+                }
+            };
+            if met {
+                continue;
+            }
+            let name =
+                what.and_then(|place| self.cues.commands.get(place)).map_or("greeting", |asked| &asked.command.verb);
+            if self.ended {
+                return Blocked::Stopped(format!("the server ended the connection; {name} was not answered"));
+            }
+            let until = Stamp(since.0.saturating_add(limit));
+            if now >= until {
+                if let Wait::News(command, count) = *wait {
+                    let state = self.state(command);
+                    state.news = count;
+                    self.missed += 1;
+                    continue;
+                }
+                return Blocked::Stopped(format!("no answer to {name} within {} s", limit / 1_000_000));
+            }
+            if let Wait::Done(command, _) = *wait
+                && let Some(asked) = self.cues.commands.get(command)
+                && self
+                    .states
+                    .get(&command)
+                    .is_some_and(|state| state.go_aheads > asked.go_aheads.max(state.answered_go_aheads))
+            {
+                return Blocked::More(command);
+            }
+            return Blocked::Until(until);
+        }
+        Blocked::No
+    }
+
+    /// The server asks for more than it did when it was recorded.
+    fn answer_more(&mut self, command: usize, now: Stamp) -> Step {
+        let name = self.cues.commands.get(command).map(|asked| asked.command.verb.clone()).unwrap_or_default();
+        self.extra += 1;
+        let logs_in = self.answering.as_ref().is_some_and(|(of, _)| *of == command);
+        if !logs_in || self.extra > MORE_CHALLENGES {
+            let why = format!("the server asks for more of {name}, which the recorded client never said");
+            self.stopped = Some(why.clone());
+            return Step::End(End::Stopped(why));
+        }
+        let state = self.state(command);
+        state.answered_go_aheads = state.go_aheads;
+        let bytes = self.response();
+        Step::Send(self.send(bytes, now))
+    }
+
+    fn state(&mut self, command: usize) -> &mut State {
+        self.states.entry(command).or_default()
+    }
+
+    /// A part that this server has no use for.
+    fn is_left_out(&mut self, part: &Part) -> bool {
+        let Some(command) = part.of else { return false };
+        if self.manner.has_tls
+            && let Some(asked) = self.cues.commands.get(command)
+            && (self.cues.spec.renew.starttls)(&asked.command)
+        {
+            let statuses = u32::try_from(asked.statuses.len()).unwrap_or(u32::MAX);
+            self.state(command).done = statuses;
+            return true;
+        }
+        self.state(command).refused && !matches!(part.what, What::Command | What::Login(_))
+    }
+
+    /// What a part comes to now. None where there is nothing to be said.
+    fn said(&mut self, part: &Part, now: Stamp) -> Option<Vec<u8>> {
+        let cues = Arc::clone(&self.cues);
+        let renew = cues.spec.renew;
+        let asked = part.of.and_then(|place| cues.commands.get(place).map(|asked| (place, asked)));
+        if let (Some((place, asked)), What::Command | What::Login(_)) = (asked, &part.what) {
+            self.unread.push_back(place);
+            self.state(place).sent_at = Some(now);
+            if let What::Login(login) = &part.what {
+                let Some(line) = self.login(login, place) else {
+                    self.stopped = Some(format!("{} cannot be said without a user and a password", asked.command.verb));
+                    return None;
+                };
+                return Some(line);
+            }
+            return Some(
+                (renew.renewed)(&asked.command, &part.wire, &mut self.learned).unwrap_or_else(|| part.wire.clone()),
+            );
+        }
+        if part.what == What::Response && self.answering.is_some() {
+            return Some(self.response());
+        }
+        Some(part.wire.clone())
+    }
+
+    fn login(&mut self, login: &Login, place: usize) -> Option<Vec<u8>> {
+        let cues = Arc::clone(&self.cues);
+        let command = &cues.commands.get(place)?.command;
+        let Credentials { user, password } = self.manner.credentials.clone()?;
+        let say = cues.spec.renew.say;
+        Some(match login {
+            Login::User => say(command, &Secret::User(&user)),
+            Login::Password => say(command, &Secret::Password(&password)),
+            Login::Both => say(command, &Secret::Both(&user, &password)),
+            Login::Digest => {
+                let digest = apop(self.timestamp.as_deref().unwrap_or_default(), &password);
+                say(command, &Secret::Digest(&user, &digest))
+            }
+            Login::Sasl { mechanism, initial } => {
+                let credentials = Credentials { user, password };
+                let mut answering = Answering::new(mechanism, credentials, self.manner.nonce.clone())?;
+                let first = if *initial { Some(STANDARD.encode(answering.respond(b"")?)) } else { None };
+                self.answering = Some((place, answering));
+                say(command, &Secret::Sasl(mechanism, first.as_deref()))
+            }
+        })
+    }
+
+    /// What answers the last challenge; a challenge that makes no sense is answered by cancelling.
+    fn response(&mut self) -> Vec<u8> {
+        let challenge = std::mem::take(&mut self.challenge);
+        let response = self.answering.as_mut().and_then(|(_, answering)| answering.respond(&challenge));
+        let text = response.map_or_else(|| "*".to_owned(), |response| STANDARD.encode(response));
+        (self.cues.spec.renew.response)(&text)
+    }
+
+    fn send(&mut self, bytes: Vec<u8>, now: Stamp) -> Vec<u8> {
+        if self.hearing.compressed() && self.deflate.is_none() {
+            self.deflate = Some(Codec::new());
+        }
+        let bytes = match &mut self.deflate {
+            Some(stream) => stream.deflate(&bytes),
+            None => bytes,
+        };
+        self.hearing.sent(&bytes);
+        self.take_in(now);
+        bytes
+    }
+
+    /// What the dialog has found.
+    fn take_in(&mut self, now: Stamp) {
+        let (commands, said) = self.hearing.take();
+        for seq in commands {
+            if let Some(place) = self.unread.pop_front() {
+                self.open.push((seq, place));
+            }
+        }
+        for body in said {
+            match body {
+                Body::Greeting(greeting) => {
+                    self.greeted = true;
+                    let timestamp =
+                        greeting.values.map().get("timestamp").and_then(|value| value.as_str().map(str::to_owned));
+                    self.timestamp = timestamp.or(self.timestamp.take());
+                }
+                Body::Reply(reply) => self.reply(&reply, now),
+                Body::Continue(go) => self.go_ahead(&go),
+                _ => {}
+            }
+        }
+    }
+
+    fn place(&self, answers: Option<Seq>) -> Option<usize> {
+        let named = |of: Seq| self.open.iter().find(|(seq, _)| *seq == of);
+        answers.map_or_else(|| self.open.first(), named).map(|(_, place)| *place)
+    }
+
+    fn go_ahead(&mut self, go: &Continue) {
+        let Some(place) = self.place(go.answers) else { return };
+        self.state(place).go_aheads += 1;
+        self.challenge = STANDARD.decode(go.text.trim()).unwrap_or_default();
+    }
+
+    fn reply(&mut self, reply: &Reply, now: Stamp) {
+        let Some(place) = self.place(reply.answers) else { return };
+        self.teach(place, reply);
+        if reply.answers.is_none() {
+            if reply.data.is_some() && reply.continues.is_none() {
+                self.state(place).news += 1;
+            }
+            return;
+        }
+        let state = self.state(place);
+        let (nth, sent) = (state.done, state.sent_at);
+        state.done += 1;
+        let expected = self.cues.commands.get(place).and_then(|asked| asked.statuses.get(nth as usize));
+        self.timings.push(Timing {
+            command: place,
+            status: reply.status.clone(),
+            same: expected == Some(&reply.status),
+            latency_us: sent.map_or(0, |sent| now.since(sent)),
+        });
+        // Where each recipient has a reply of its own, the command stays until all that are known have come.
+        let all = self.cues.commands.get(place).map_or(0, |asked| asked.statuses.len());
+        if nth as usize + 1 >= all {
+            self.open.retain(|(_, open)| *open != place);
+        }
+        if self.answering.as_ref().is_some_and(|(of, _)| *of == place) {
+            self.answering = None;
+        }
+    }
+
+    /// Pairs a reply with the recorded one that it stands for.
+    fn teach(&mut self, place: usize, reply: &Reply) {
+        if reply.values.is_empty() {
+            return;
+        }
+        let cues = Arc::clone(&self.cues);
+        let Some(asked) = cues.commands.get(place) else { return };
+        let from = self.state(place).taught;
+        let alike = |old: &Reply| old.data == reply.data && old.code == reply.code && old.number == reply.number;
+        let found = asked.teaching.iter().enumerate().skip(from).take(NEAR).find(|(_, old)| alike(old));
+        let found = found.or_else(|| asked.teaching.iter().enumerate().take(NEAR).find(|(_, old)| alike(old)));
+        if let Some((at, old)) = found {
+            self.state(place).taught = at + 1;
+            (cues.spec.renew.learn)(&asked.command, old, reply, &mut self.learned);
+        }
+    }
+}
+
+enum Blocked {
+    No,
+    Until(Stamp),
+    /// The server asks for more of this command.
+    More(usize),
+    Stopped(String),
+}
