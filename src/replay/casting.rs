@@ -103,7 +103,7 @@ impl Casting {
         if asked.waits {
             // What was refused before its literal is refused so again; anything else is heard to its end.
             let stops = found.is_some_and(|(script, exchange)| {
-                self.exchange(script, exchange).is_some_and(Exchange::stops_at_literal)
+                self.exchange(script, exchange).is_some_and(|exchange| exchange.stops_at_literal)
             });
             if !stops {
                 return None;

@@ -45,6 +45,8 @@ pub struct Exchange {
     pub turns: Vec<Turn>,
     /// What the server said unasked before the next command.
     pub after: Vec<Said>,
+    /// It ended where it announced a literal: it was refused before that was sent.
+    pub stops_at_literal: bool,
     /// An answer came.
     pub answered: bool,
     /// From its last answer on both sides are deflated.
@@ -218,6 +220,7 @@ impl Builder {
             tag,
             turns: Vec::new(),
             after: Vec::new(),
+            stops_at_literal: false,
             answered: false,
             compress: false,
         };
@@ -389,6 +392,7 @@ impl Draft {
         let mut exchange = self.exchange;
         let mut kept = Vec::new();
         let mut rest = self.items.iter().filter(|item| matches!(item.what, What::Rest)).count();
+        exchange.stops_at_literal = rest == 0 && exchange.wire.trim_ascii_end().ends_with(b"}");
         let mut asked = false;
         let mut before = self.at;
         for (index, item) in self.items.iter().enumerate() {
@@ -462,13 +466,7 @@ pub fn shown(wire: &[u8]) -> String {
 }
 
 impl Exchange {
-    /// The command ended where it announced a literal: it was refused before that was sent.
-    #[must_use]
-    pub fn stops_at_literal(&self) -> bool {
-        self.wire.trim_ascii_end().ends_with(b"}")
-    }
-
-    /// What `event::Seq` and words a report names it by.
+    /// What a report calls it.
     #[must_use]
     pub fn shown(&self) -> String {
         shown(&self.wire)

@@ -54,6 +54,10 @@ mod relay_flood;
 mod relay_secrets;
 #[cfg(feature = "proxy")]
 mod replay_client;
+#[cfg(feature = "proxy")]
+mod replay_server;
+#[cfg(feature = "proxy")]
+mod replay_server_rules;
 mod secrets;
 mod talks;
 mod tls_authority;

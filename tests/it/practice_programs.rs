@@ -17,28 +17,28 @@ use crate::support::through::spellings;
 use crate::support::{program, test_file};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Security {
+pub enum Security {
     Plain,
     StartTls,
     Implicit,
 }
 
 /// Where a program finds its server.
-struct Ends {
-    submission: SocketAddr,
-    imap: SocketAddr,
-    pop3: SocketAddr,
-    tls: Security,
+pub struct Ends {
+    pub submission: SocketAddr,
+    pub imap: SocketAddr,
+    pub pop3: SocketAddr,
+    pub tls: Security,
     /// What it trusts.
-    ca: PathBuf,
+    pub ca: PathBuf,
     /// Bytes of the largest attachment.
-    attachment: usize,
+    pub attachment: usize,
 }
 
 /// A program, and the work that it does as the user of its name, in a folder of its own.
-type Job = (&'static str, fn(&Ends, &Path, &str));
+pub type Job = (&'static str, fn(&Ends, &Path, &str));
 
-const JOBS: &[Job] = &[
+pub const JOBS: &[Job] = &[
     ("curl", by_curl),
     ("python", by_python),
     ("swaks", by_swaks),

@@ -1,0 +1,513 @@
+//! What a played server keeps to: matching, several recordings, limits, what cannot be played; and that it survives
+//! any bytes. Takes recordings made by the session itself; gives nothing but failures.
+//! Does not know any real server; see `replay_server`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use mailtap::event::{Event, Open, Origin, Side, Stamp, write_line};
+use mailtap::proto::{self, Setup};
+use mailtap::replay::Server;
+use mailtap::replay::casting::Casting;
+use mailtap::replay::matching::Match;
+use mailtap::replay::script::{Builder, Script};
+use mailtap::replay::server::{Act, Player};
+use mailtap::session::{Config, Log, Outbox, Session};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::practice_kit::Talk;
+use crate::support::mailtap::{command, run};
+use crate::support::process::Ran;
+
+const ID: &str = "20261123T033200000-k3f9q2xw";
+
+struct Lines(Vec<u8>);
+
+impl Log for Lines {
+    fn event(&mut self, event: &Event<'_>) {
+        write_line(event, &mut self.0);
+    }
+}
+
+/// A recording of a conversation: lines that begin with `C: ` or `S: `, `\r\n` put behind each.
+fn recorded(scheme: &str, number: u8, talk: &str, config: Config) -> Vec<u8> {
+    let mut log = Lines(Vec::new());
+    let (spec, _) = proto::scheme(scheme).unwrap();
+    let mut session = Session::new(spec, Setup::default(), false, config);
+    let open = Open {
+        format: Open::FORMAT.to_owned(),
+        session: format!("{}{number}", &ID[..ID.len() - 1]),
+        protocol: spec.name.to_owned(),
+        upstream_name: "localhost:1".to_owned(),
+        route: format!("{scheme}://127.0.0.1:2={scheme}://localhost:1"),
+        ..Open::default()
+    };
+    session.open(Stamp(0), open, &mut log);
+    let mut now = 0;
+    for line in talk.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
+        let (side, text) = line.split_once(": ").unwrap();
+        let side = if side == "C" { Side::Client } else { Side::Server };
+        now += 1000;
+        let mut out = Outbox::default();
+        session.bytes(Stamp(now), side, format!("{text}\r\n").as_bytes(), &mut log, &mut out);
+    }
+    session.close(Stamp(now + 1000), Origin::Client, "done", &mut log);
+    log.0
+}
+
+fn script(lines: &[u8]) -> Result<Script, String> {
+    let mut builder = Builder::new();
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        match Event::from_json(line) {
+            Ok(event) => builder.event(&event),
+            Err(error) => builder.damaged(&error.to_string()),
+        }
+    }
+    builder.finish()
+}
+
+const IMAP: &str = r#"
+    S: * OK ready
+    C: a1 CAPABILITY
+    S: * CAPABILITY IMAP4rev1 AUTH=PLAIN
+    S: a1 OK done
+    C: a2 LOGIN joe sesame
+    S: a2 OK in
+    C: a3 SELECT INBOX
+    S: * 1 EXISTS
+    S: a3 OK [READ-WRITE] selected
+    C: a4 APPEND Drafts {4}
+    S: + go
+    C: abcd
+    S: a4 OK appended
+    C: a5 NOOP
+    S: a5 OK nothing
+    C: a6 IDLE
+    S: + idling
+    S: * 2 EXISTS
+    C: DONE
+    S: a6 OK idle is over
+    C: a7 FETCH 2 BODY[]
+    S: * 2 FETCH (BODY[] {3}
+    S: hi.)
+    S: a7 OK fetched
+    C: a8 LOGOUT
+    S: * BYE
+    S: a8 OK bye
+"#;
+
+const OTHER: &str = "
+    S: * OK ready
+    C: 1 LOGIN joe sesame
+    S: 1 OK in
+    C: 2 SELECT Sent
+    S: * 9 EXISTS
+    S: 2 OK [READ-WRITE] Sent is selected
+    C: 3 LOGOUT
+    S: * BYE
+    S: 3 OK bye
+";
+
+const SMTP: &str = r"
+    S: 220 ready
+    C: EHLO old.example
+    S: 250-hello
+    S: 250-PIPELINING
+    S: 250 AUTH PLAIN
+    C: AUTH PLAIN AGpvZQBzZXNhbWU=
+    S: 235 in
+    C: MAIL FROM:<a@example.org> SIZE=10
+    C: RCPT TO:<b@example.org>
+    C: DATA
+    S: 250 from
+    S: 250 to
+    S: 354 go
+    C: text
+    C: .
+    S: 250 queued as 17
+    C: QUIT
+    S: 221 bye
+";
+
+/// Writes recordings into a folder.
+fn files(talks: &[(&str, &str)]) -> (tempfile::TempDir, Vec<PathBuf>) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = talks.iter().enumerate().map(|(number, (scheme, talk))| {
+        let path = folder.path().join(format!("{number}.jsonl"));
+        std::fs::write(&path, recorded(scheme, number as u8, talk, Config::default())).unwrap();
+        path
+    });
+    let paths = paths.collect();
+    (folder, paths)
+}
+
+#[test]
+fn tags_literals_and_what_may_come_or_stay_away() {
+    let (_folder, paths) = files(&[("imap", IMAP)]);
+    let server = Server::from_recording(&paths[0]).start().unwrap();
+    let mut talk = Talk::to(Some(server.address()));
+    assert_eq!(talk.line(), "* OK ready");
+    // No CAPABILITY; a NOOP instead, and any password.
+    assert_eq!(talk.imap("NOOP"), (vec![], "OK nothing new".to_owned()));
+    assert_eq!(talk.imap("LOGIN \"ann\" other").1, "OK in");
+    assert_eq!(talk.imap("select \"INBOX\""), (vec!["* 1 EXISTS".to_owned()], "OK [READ-WRITE] selected".to_owned()));
+    // A literal of another size, without waiting for it; recorded, and asked for again out of turn.
+    assert_eq!(talk.append("Drafts", "", &"x".repeat(100_000)), "OK appended");
+    assert_eq!(talk.imap("CAPABILITY").0, ["* CAPABILITY IMAP4rev1 AUTH=PLAIN"]);
+    talk.send(b"i IDLE\r\n");
+    assert_eq!((talk.line(), talk.line()), ("+ idling".to_owned(), "* 2 EXISTS".to_owned()));
+    assert_eq!(talk.ask("DONE"), "i OK idle is over");
+    assert_eq!(talk.imap("FETCH 2 BODY[]").0, ["* 2 FETCH (BODY[] {3}\r\nhi.)"]);
+    assert_eq!(talk.imap("LOGOUT").1, "OK bye");
+    assert_eq!(talk.rest(), "");
+    let report = server.stop();
+    assert_eq!((report.matched, report.unasked.len(), report.differs()), (6, 0, false), "{}", report.text());
+}
+
+#[test]
+fn a_synchronising_literal_is_asked_for() {
+    let (_folder, paths) = files(&[("imap", IMAP)]);
+    let server = Server::from_recording(&paths[0]).start().unwrap();
+    let mut talk = Talk::to(Some(server.address()));
+    talk.line();
+    assert_eq!(talk.ask("x LOGIN joe {6}"), "+ OK");
+    assert_eq!(talk.ask("sesame"), "x OK in");
+    assert_eq!(talk.ask("y APPEND Drafts {3}"), "+ OK");
+    assert_eq!(talk.ask("abc"), "y OK appended");
+    let report = server.stop();
+    assert!(!report.differs() && report.unasked.iter().any(|unasked| unasked.command == "a3 SELECT INBOX"));
+}
+
+#[test]
+fn pipelined_commands_are_answered_one_by_one() {
+    let (_folder, paths) = files(&[("submission", SMTP)]);
+    let server = Server::from_recording(&paths[0]).start().unwrap();
+    let mut talk = Talk::to(Some(server.address()));
+    talk.line();
+    assert_eq!(talk.smtp("EHLO new.example"), ["250-hello", "250-PIPELINING", "250 AUTH PLAIN"]);
+    // Without the initial response that was recorded.
+    assert_eq!(talk.ask("AUTH PLAIN"), "334 ");
+    assert_eq!(talk.ask("AGFubgBvdGhlcg=="), "235 in");
+    assert_eq!(talk.ask("MAIL FROM:<a@example.org> SIZE=77777"), "250 from");
+    assert_eq!(talk.ask("RCPT TO:<b@example.org>\r\nDATA"), "250 to");
+    assert_eq!(talk.line(), "354 go");
+    assert_eq!(talk.ask(&format!("{}\r\n.", "text\r\n".repeat(50_000))), "250 queued as 17");
+    assert_eq!(talk.ask("QUIT"), "221 bye");
+    assert_eq!(talk.rest(), "");
+    assert!(!server.stop().differs());
+}
+
+#[test]
+fn each_connection_gets_the_recording_that_fits() {
+    let (_folder, paths) = files(&[("imap", IMAP), ("imap", OTHER)]);
+    let server = Server::from_recordings(&paths).once().start().unwrap();
+    // Both begin alike, and the first to speak takes what the other was thought to play.
+    let mut one = Talk::to(Some(server.address()));
+    let mut other = Talk::to(Some(server.address()));
+    assert_eq!((one.line(), other.line()), ("* OK ready".to_owned(), "* OK ready".to_owned()));
+    assert!(one.imap("LOGIN joe sesame").1.starts_with("OK") && other.imap("LOGIN joe sesame").1.starts_with("OK"));
+    assert_eq!(one.imap("SELECT Sent").1, "OK [READ-WRITE] Sent is selected");
+    assert_eq!(other.imap("SELECT INBOX").1, "OK [READ-WRITE] selected");
+    assert_eq!(one.imap("LOGOUT").1, "OK bye");
+    assert_eq!(other.imap("LOGOUT").1, "OK bye");
+    assert_eq!((one.rest(), other.rest()), (String::new(), String::new()));
+    drop((one, other));
+    // Whoever comes when all has been played is sent away in the protocol's own words.
+    let late = crate::support::wait_for("the end of both", || {
+        let line = Talk::to(Some(server.address())).line();
+        line.starts_with("* BYE").then_some(line)
+    });
+    assert!(late.contains("every recording has been played"), "{late}");
+    assert!(!server.stop().differs());
+}
+
+#[test]
+fn whoever_says_nothing_uses_up_nothing() {
+    let (_folder, paths) = files(&[("imap", OTHER)]);
+    let server = Server::from_recording(&paths[0]).once().start().unwrap();
+    for _ in 0..3 {
+        crate::support::wait_for("a greeting", || {
+            Talk::to(Some(server.address())).line().starts_with("* OK").then_some(())
+        });
+    }
+    let mut talk = crate::support::wait_for("the recording", || {
+        let mut talk = Talk::to(Some(server.address()));
+        (talk.line() == "* OK ready").then_some(talk)
+    });
+    assert_eq!(talk.imap("LOGIN joe sesame").1, "OK in");
+}
+
+/// Runs `replay server --once` on recordings, lets somebody talk to it, and gives the status and the report.
+fn served(paths: &[PathBuf], more: &[&str], talk: impl FnOnce(&mut Talk)) -> (Option<i32>, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<&str> = paths.iter().map(|path| path.to_str().unwrap()).collect();
+    let args = [&["replay", "server", "--json"], paths.as_slice(), more].concat();
+    let mut child = command(folder.path(), &args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(first["kind"], "listening");
+    let mut client = Talk::to(first["address"].as_str().and_then(|address| address.parse().ok()));
+    talk(&mut client);
+    drop(client);
+    let last = lines.map_while(Result::ok).last().unwrap();
+    (child.wait().unwrap().code(), serde_json::from_str(&last).unwrap())
+}
+
+#[test]
+fn strict_ends_at_the_first_difference() {
+    let (_folder, paths) = files(&[("imap", OTHER)]);
+    let (status, report) = served(&paths, &["--match", "strict"], |talk| {
+        talk.line();
+        assert_eq!(talk.imap("LOGIN ann other").1, "OK in");
+        let refused = talk.imap("SELECT INBOX").1;
+        assert!(refused.starts_with("BAD") && refused.contains("SELECT Sent"), "{refused}");
+        assert_eq!(talk.rest(), "");
+    });
+    assert_eq!(status, Some(1));
+    assert_eq!(report["kind"], "report");
+    assert_eq!(report["matched"], 1);
+    assert_eq!(report["differing"][0]["expected"], "2 SELECT Sent");
+    assert_eq!(report["differing"][0]["asked"], "t2 SELECT INBOX");
+    assert!(report["unasked"].as_array().is_some_and(|unasked| unasked.len() == 2), "{report}");
+}
+
+#[test]
+fn strict_takes_no_noop() {
+    let (_folder, paths) = files(&[("imap", OTHER)]);
+    let (status, report) = served(&paths, &["--match", "strict", "--once"], |talk| {
+        talk.line();
+        assert!(talk.imap("NOOP").1.starts_with("BAD"));
+    });
+    assert_eq!((status, &report["matched"]), (Some(1), &Value::from(0)));
+}
+
+#[test]
+fn once_ends_when_all_is_played_and_the_password_is_never_told() {
+    let (_folder, paths) = files(&[("submission", SMTP)]);
+    let (status, report) = served(&paths, &["--once"], |talk| {
+        talk.line();
+        for (line, code) in [("EHLO x", "250-"), ("AUTH PLAIN AGpvZQBzZXNhbWU=", "250-")] {
+            assert!(talk.ask(line).starts_with(code), "{line}");
+        }
+        talk.line();
+        assert_eq!(talk.line(), "235 in");
+        // What was not recorded is refused, and the conversation goes on.
+        assert!(talk.ask("RCPT TO:<c@example.org>").starts_with("500 "));
+        assert!(talk.ask("AUTH LOGIN AGpvZQBzZXNhbWU=").starts_with("500 "));
+        assert_eq!(talk.ask("MAIL FROM:<a@example.org>"), "250 from");
+        assert_eq!(talk.ask("QUIT"), "221 bye");
+        assert_eq!(talk.rest(), "");
+    });
+    assert_eq!(status, Some(1), "{report}");
+    assert_eq!(report["unmet"].as_array().map(Vec::len), Some(2));
+    assert!(!report.to_string().contains("AGpvZQBzZXNhbWU"), "{report}");
+    assert_eq!(report["unasked"].as_array().map(Vec::len), Some(2), "{report}");
+}
+
+#[test]
+fn free_answers_what_was_recorded_as_often_as_it_is_asked() {
+    let (_folder, paths) = files(&[("imap", IMAP), ("imap", OTHER)]);
+    let server = Server::from_recordings(&paths).matching(Match::Free).start().unwrap();
+    let mut talk = Talk::to(Some(server.address()));
+    talk.line();
+    for _ in 0..3 {
+        assert_eq!(talk.imap("SELECT Sent").1, "OK [READ-WRITE] Sent is selected");
+        assert_eq!(talk.imap("SELECT INBOX").1, "OK [READ-WRITE] selected");
+    }
+    assert!(talk.imap("SELECT Nowhere").1.starts_with("BAD"));
+    assert_eq!(server.stop().unmet.len(), 1);
+}
+
+#[test]
+fn what_cannot_be_played_whole_is_said_before_anybody_is_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = recorded("imap", 1, IMAP, Config::default());
+    let refused = |name: &str, lines: &[u8], why: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, lines).unwrap();
+        let error = Server::from_recording(&path).start().err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(why), "{name}: {error}");
+        let ran = run(folder.path(), &["replay", "server", path.to_str().unwrap()]);
+        assert!(ran.code == Some(1) && ran.errors().contains(why) && ran.text().is_empty(), "{name}: {ran}");
+    };
+    let cut = |name: &str, lines: &[u8], why: &str, exchanges: usize| {
+        let script = script(lines).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(script.cut.as_deref().is_some_and(|cut| cut.contains(why)), "{name}: {:?}", script.cut);
+        assert_eq!(script.exchanges.len(), exchanges, "{name}");
+    };
+    refused("empty.jsonl", b"", "no beginning");
+    refused("silent.jsonl", &recorded("imap", 1, "", Config::default()), "the server said nothing");
+    let until = |what: &str| {
+        let at = memchr::memmem::find(&whole, what.as_bytes()).unwrap();
+        &whole[..memchr::memrchr(b'\n', &whole[..at]).map_or(0, |end| end + 1)]
+    };
+    refused("torn-early.jsonl", until("\"a1 OK"), "no command is answered");
+    cut("torn", until("\"a4 OK"), "no end", 3);
+    cut(
+        "bodies",
+        &recorded("imap", 1, IMAP, Config { bodies: 0, ..Config::default() }),
+        "bodies that the server sent",
+        6,
+    );
+    let gap = br#"{"seq":9,"at":"2026-11-23T03:32:00.000000Z","kind":"gap","from":"proxy","bytes":5,"side":"server","why":"the disk was full"}"#;
+    cut("gap", &[until("{\"seq\":8,"), gap, b"\n"].concat(), "the disk was full", 2);
+    let layer = "
+        S: * OK ready
+        C: a AUTHENTICATE GSSAPI
+        S: +
+        C: eHh4
+        S: a OK in
+    ";
+    let mut log = recorded("imap", 1, layer, Config::default());
+    log.truncate(memchr::memmem::rfind(&log, b"{\"seq\"").unwrap());
+    log.extend_from_slice(
+        br#"{"seq":9,"at":"2026-11-23T03:32:00.000000Z","kind":"raw","from":"server","wire":"\u0000\u0000"}"#,
+    );
+    log.push(b'\n');
+    cut("layer", &log, "security layer", 1);
+}
+
+#[test]
+fn the_example_in_the_readme_can_be_pasted() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    assert!(readme.contains("mailtap::replay::Server::from_recording"), "the README shows the library");
+    assert!(readme.contains("mailtap replay server"), "the README shows the command");
+}
+
+/// Plays recordings to a client that sends these bytes, cut so; gives what was said.
+fn played(talks: &[(&str, &str)], mode: Match, blocks: &[Vec<u8>]) -> (Vec<u8>, bool) {
+    let scripts: Vec<Script> = talks
+        .iter()
+        .zip(0..)
+        .map(|((scheme, talk), number)| script(&recorded(scheme, number, talk, Config::default())).unwrap())
+        .collect();
+    let scheme = scripts[0].scheme;
+    let casting = Arc::new(Mutex::new(Casting::new(scripts, mode, true)));
+    let first = casting.lock().unwrap().join(1, scheme).unwrap();
+    let mut acts = Vec::new();
+    let mut player = Player::new(1, &first, casting, None, &mut acts);
+    for block in blocks {
+        player.client(block, &mut acts);
+        assert!(acts.len() < 1_000_000, "it never comes to an end");
+    }
+    let (mut said, mut closed) = (Vec::new(), false);
+    for act in acts {
+        match act {
+            Act::Send { bytes, .. } => said.extend(bytes),
+            Act::Close => closed = true,
+            Act::StartTls => {}
+        }
+    }
+    (said, closed)
+}
+
+/// The client's bytes of a talk.
+fn client_of(talk: &str) -> Vec<u8> {
+    let lines = talk.lines().filter_map(|line| line.trim_start().strip_prefix("C: "));
+    lines.flat_map(|line| format!("{line}\r\n").into_bytes()).collect()
+}
+
+fn cut(bytes: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
+    let mut places: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
+    places.extend([0, bytes.len()]);
+    places.sort_unstable();
+    places.windows(2).map(|pair| bytes[pair[0]..pair[1]].to_vec()).collect()
+}
+
+fn talks() -> impl Strategy<Value = &'static [(&'static str, &'static str)]> {
+    let all: [&[(&str, &str)]; 3] = [&[("imap", IMAP), ("imap", OTHER)], &[("submission", SMTP)], &[("imap", OTHER)]];
+    proptest::sample::select(all.to_vec())
+}
+
+fn modes() -> impl Strategy<Value = Match> {
+    proptest::sample::select(vec![Match::Strict, Match::Ordered, Match::Free])
+}
+
+proptest! {
+    #[test]
+    fn the_cut_makes_no_difference(talks in talks(), mode in modes(), cuts in prop::collection::vec(any::<usize>(), 0..40)) {
+        let bytes = client_of(talks[0].1);
+        let whole = played(talks, mode, &[bytes.clone()]);
+        prop_assert_eq!(&whole, &played(talks, mode, &cut(&bytes, &cuts)));
+        prop_assert!(whole.1, "it ends with the client's goodbye");
+    }
+
+    #[test]
+    fn any_bytes_are_survived(
+        talks in talks(),
+        mode in modes(),
+        blocks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20),
+    ) {
+        played(talks, mode, &blocks);
+    }
+
+    #[test]
+    fn damaged_conversations_are_survived(
+        talks in talks(),
+        mode in modes(),
+        changes in prop::collection::vec((any::<usize>(), any::<u8>()), 0..20),
+        swaps in prop::collection::vec((any::<usize>(), any::<usize>()), 0..10),
+        cuts in prop::collection::vec(any::<usize>(), 0..20),
+    ) {
+        let bytes = client_of(talks[0].1);
+        let mut lines: Vec<Vec<u8>> = bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        let count = lines.len();
+        for (one, other) in swaps {
+            lines.swap(one % count, other % count);
+        }
+        let mut bytes = lines.concat();
+        let len = bytes.len();
+        for (at, with) in changes {
+            bytes[at % len] = with;
+        }
+        played(talks, mode, &cut(&bytes, &cuts));
+    }
+
+    #[test]
+    fn damaged_recordings_are_survived(
+        talks in talks(),
+        changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..20),
+        drops in prop::collection::vec(any::<usize>(), 0..5),
+    ) {
+        let lines = recorded(talks[0].0, 1, talks[0].1, Config::default());
+        let mut lines: Vec<Vec<u8>> = lines.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        for drop in drops {
+            let at = drop % lines.len();
+            lines.remove(at);
+        }
+        let mut bytes = lines.concat();
+        let len = bytes.len();
+        for (at, with) in changes {
+            bytes[at % len] = with;
+        }
+        if let Ok(script) = script(&bytes) {
+            let scheme = script.scheme;
+            let casting = Arc::new(Mutex::new(Casting::new(vec![script], Match::Ordered, true)));
+            let first = casting.lock().unwrap().join(1, scheme).unwrap();
+            let mut acts = Vec::new();
+            Player::new(1, &first, casting, None, &mut acts).client(&client_of(talks[0].1), &mut acts);
+        }
+    }
+}
+
+/// The README's shell example, in short: nothing but the program and curl.
+#[test]
+fn a_shell_needs_only_the_program() {
+    let (folder, paths) = files(&[("submission", SMTP)]);
+    let script = format!(
+        "set -e; exec 3< <({mailtap} --dir {dir} replay server {path} --listen 127.0.0.1:0 --once --json)\n\
+         read -r line <&3; address=$(printf %s \"$line\" | sed 's/.*\"address\":\"\\([^\"]*\\)\".*/\\1/')\n\
+         printf 'x\\r\\n' | curl -q -sS --max-time 30 --noproxy '*' -u a:b --mail-from a@example.org \
+         --mail-rcpt b@example.org -T - smtp://$address; cat <&3 | tail -1",
+        mailtap = env!("CARGO_BIN_EXE_mailtap"),
+        dir = folder.path().display(),
+        path = paths[0].display()
+    );
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &script]);
+    let ran = Ran::new(&bash).expect_ok();
+    let report: Value = serde_json::from_str(ran.text().trim()).unwrap();
+    assert_eq!((&report["matched"], &report["unmet"]), (&Value::from(6), &serde_json::json!([])), "{ran}");
+}
