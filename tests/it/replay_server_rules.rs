@@ -429,7 +429,7 @@ proptest! {
     #[test]
     fn the_cut_makes_no_difference(talks in talks(), mode in modes(), cuts in prop::collection::vec(any::<usize>(), 0..40)) {
         let bytes = client_of(talks[0].1);
-        let whole = played(talks, mode, &[bytes.clone()]);
+        let whole = played(talks, mode, std::slice::from_ref(&bytes));
         prop_assert_eq!(&whole, &played(talks, mode, &cut(&bytes, &cuts)));
         prop_assert!(whole.1, "it ends with the client's goodbye");
     }
