@@ -57,6 +57,8 @@ mod replay_client;
 #[cfg(feature = "proxy")]
 mod replay_server;
 #[cfg(feature = "proxy")]
+mod replay_server_real;
+#[cfg(feature = "proxy")]
 mod replay_server_rules;
 mod secrets;
 mod talks;
