@@ -17,6 +17,7 @@ mod proxy;
 mod recording;
 mod replay;
 mod replay_client;
+mod replay_load;
 mod replay_server;
 mod serving;
 mod sessions;

@@ -5,8 +5,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -16,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use super::diff::{self, Sides};
 use super::serving::{self, RecordingArgs};
 use super::tls::TlsArgs;
-use super::{Failure, Globals, recording, say, warn};
+use super::{Failure, Globals, recording, replay_load, say, warn};
 use crate::event::{Object, Origin, Stamp};
 use crate::net::{self, Calls, Ended, PLAYED_BUFFER, PlayedClient};
 use crate::play::Speed;
@@ -27,12 +26,10 @@ use crate::replay::client::{Client, End, Manner, Step};
 use crate::replay::compare::Mode;
 use crate::replay::cue::{Cues, Reading};
 use crate::replay::diff::Diff;
-use crate::replay::tally::Tally;
 use crate::route::Route;
 use crate::session;
 use crate::store::Store;
 use crate::view::diff::Table;
-use crate::view::load;
 
 /// How long a server may take to end the connection when the client has said everything.
 const LEAVE_FOR: Duration = Duration::from_secs(5);
@@ -102,6 +99,12 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
             cues.filled
         ));
     }
+    let refused = cues.commands.iter().filter(|asked| asked.is_refused(cues.spec)).count();
+    if refused > 0 {
+        warn(&format!(
+            "{refused} of the logins were refused when they were recorded; they are said with a wrong password"
+        ));
+    }
     let seconds = |seconds: u32| i64::from(seconds) * 1_000_000;
     let manner = Manner {
         speed: match args.speed {
@@ -120,8 +123,8 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     let calls = Calls::start(store, None, config, secure);
     let calls = calls.map_err(|error| Failure::work(format!("cannot record: {error}")))?;
     let stage = Stage { cues, manner, route: Arc::new(route), of: recorded.session.clone() };
-    if args.repeat.is_some() {
-        return load_test(args, globals, stage, calls);
+    if let Some(repeat) = args.repeat {
+        return replay_load::run(&stage, calls, repeat, args.concurrency, args.json, globals);
     }
     let played = serving::runtime()?.block_on(async {
         let played = stage.play(&calls).await;
@@ -164,7 +167,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     }
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::output(&error))
 }
@@ -251,23 +254,23 @@ fn credentials(args: &Args, cues: &Cues) -> Result<Option<Credentials>, Failure>
 
 /// What is played, and where.
 #[derive(Clone)]
-struct Stage {
-    cues: Arc<Cues>,
+pub(super) struct Stage {
+    pub(super) cues: Arc<Cues>,
     manner: Manner,
     route: Arc<Route>,
     of: String,
 }
 
 /// What came of it.
-struct Played {
+pub(super) struct Played {
     ended: Option<Ended>,
-    stopped: Option<String>,
+    pub(super) stopped: Option<String>,
     missed: u32,
-    client: Client,
+    pub(super) client: Client,
 }
 
 impl Stage {
-    async fn play(&self, calls: &Calls) -> Played {
+    pub(super) async fn play(&self, calls: &Calls) -> Played {
         let manner = Manner { nonce: nonce(), ..self.manner.clone() };
         let mut client = Client::new(Arc::clone(&self.cues), manner);
         let (near, far) = tokio::io::duplex(PLAYED_BUFFER);
@@ -342,108 +345,4 @@ fn nonce() -> String {
         return format!("mailtap{now}");
     }
     STANDARD.encode(random)
-}
-
-fn load_test(args: &Args, globals: &Globals, stage: Stage, calls: Calls) -> Result<(), Failure> {
-    let repeat = args.repeat.unwrap_or(1);
-    let tally = Arc::new(Mutex::new(Tally::default()));
-    let begun = net::now();
-    serving::runtime()?.block_on(async {
-        let calls = Arc::new(calls);
-        let left = Arc::new(AtomicU64::new(repeat));
-        let mut workers = tokio::task::JoinSet::new();
-        for _ in 0..args.concurrency.min(repeat) {
-            let (stage, calls, left, tally) =
-                (stage.clone(), Arc::clone(&calls), Arc::clone(&left), Arc::clone(&tally));
-            workers.spawn(async move {
-                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-                    let played = stage.play(&calls).await;
-                    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                    for timing in &played.client.timings {
-                        let command = stage.cues.commands.get(timing.command).map_or("", |asked| &asked.command.verb);
-                        tally.add(command, &timing.status, timing.same, timing.latency_us);
-                    }
-                    tally.ended(played.stopped);
-                }
-            });
-        }
-        while workers.join_next().await.is_some() {}
-        drop(workers);
-        if let Some(calls) = Arc::into_inner(calls) {
-            calls.finish().await;
-        }
-    });
-    let took = net::now().since(begun);
-    let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    let text = if args.json { load_json(&tally, repeat, took) } else { load_text(&tally, repeat, took, globals) };
-    print(&text)?;
-    if tally.is_same() { Ok(()) } else { Err(Failure::Differs) }
-}
-
-/// Of a thousand: p50, p90, p99, p99.9.
-const PERCENTILES: [(&str, u64); 4] = [("p50_us", 500), ("p90_us", 900), ("p99_us", 990), ("p999_us", 999)];
-
-fn load_text(tally: &Tally, repeat: u64, took: u64, globals: &Globals) -> String {
-    let mut text = String::new();
-    let rows: Vec<load::Row> = tally
-        .commands
-        .iter()
-        .map(|(command, line)| {
-            let [p50, p90, p99, p999] = PERCENTILES.map(|(_, of_thousand)| line.within(of_thousand));
-            load::Row {
-                command: command.clone(),
-                count: line.count,
-                latencies: [p50, p90, p99, p999, line.most()],
-                differing: line.differing.iter().map(|(status, &count)| (status.clone(), count)).collect(),
-            }
-        })
-        .collect();
-    load::rows(&rows, globals.style(), &mut text);
-    load::end(repeat, tally.done, &tally.stopped, took, globals.style(), &mut text);
-    text
-}
-
-fn load_json(tally: &Tally, repeat: u64, took: u64) -> String {
-    let mut text = String::new();
-    let mut matched = 0;
-    let mut differing = Vec::new();
-    let counts = |map: &std::collections::BTreeMap<String, u64>| {
-        map.iter().fold(Object::new(), |mut object, (name, &count)| {
-            object.number(name, count);
-            object
-        })
-    };
-    for (command, line) in &tally.commands {
-        let mut object = Object::new();
-        object.text("kind", "latency").text("command", command).number("count", line.count);
-        for (name, of_thousand) in PERCENTILES {
-            object.number(name, line.within(of_thousand));
-        }
-        object.number("max_us", line.most()).object("statuses", &counts(&line.statuses));
-        object.object("differing", &counts(&line.differing));
-        object.write(&mut text);
-        text.push('\n');
-        matched += line.count - line.differing.values().sum::<u64>();
-        for (status, &count) in &line.differing {
-            let mut object = Object::new();
-            object.text("command", command).text("status", status).number("count", count);
-            differing.push(object);
-        }
-    }
-    let unasked: Vec<Object> = tally
-        .stopped
-        .iter()
-        .map(|(why, &count)| {
-            let mut object = Object::new();
-            object.text("reason", why).number("sessions", count);
-            object
-        })
-        .collect();
-    let mut report = Object::new();
-    report.text("kind", "report").number("matched", matched).objects("differing", &differing);
-    report.objects("unasked", &unasked).objects("unmet", []);
-    report.number("sessions", repeat).number("done", tally.done).number("duration_us", took);
-    report.write(&mut text);
-    text.push('\n');
-    text
 }

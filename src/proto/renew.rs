@@ -20,6 +20,8 @@ pub struct Renew {
     pub say: fn(&Command, &Secret<'_>) -> Vec<u8>,
     /// A response in base64 as a line.
     pub response: fn(&str) -> Vec<u8>,
+    /// Whether this status refuses a login.
+    pub refuses: fn(&str) -> bool,
     /// Whether this command asks for TLS.
     pub starttls: fn(&Command) -> bool,
     /// What the server may take its time for: the client waits for news, and ends the wait itself.
@@ -89,6 +91,7 @@ impl Renew {
         login: |_| None,
         say: |_, _| Vec::new(),
         response: |text| format!("{text}\r\n").into_bytes(),
+        refuses: |_| false,
         starttls: |_| false,
         waits: |_| false,
         learn: |_, _, _, _| {},

@@ -2,24 +2,21 @@
 //! Takes the server's bytes and the time, gives bytes to send, a time to wait for, or the end.
 //! Knows no clock and no socket. It never waits without a limit.
 
+mod saying;
+mod taking;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 
 use super::cue::{Cues, Part, Wait, What};
 use super::deflate::Codec;
 use super::hear::Hearing;
-use crate::event::{Body, Continue, Reply, Seq, Stamp};
-use crate::proto::answer::{Answering, Credentials, apop};
-use crate::proto::renew::{Learned, Login, Secret};
+use crate::event::{Seq, Stamp};
+use crate::proto::answer::{Answering, Credentials};
+use crate::proto::renew::Learned;
 
 /// How many challenges beyond the recorded ones are answered in a login.
 const MORE_CHALLENGES: u32 = 8;
-
-/// How far a recorded reply is looked for that a reply stands for: servers keep to an order.
-const NEAR: usize = 1000;
 
 /// How a client is played.
 #[derive(Clone)]
@@ -295,62 +292,6 @@ impl Client {
         self.state(command).refused && !matches!(part.what, What::Command | What::Login(_))
     }
 
-    /// What a part comes to now. None where there is nothing to be said.
-    fn said(&mut self, part: &Part, now: Stamp) -> Option<Vec<u8>> {
-        let cues = Arc::clone(&self.cues);
-        let renew = cues.spec.renew;
-        let asked = part.of.and_then(|place| cues.commands.get(place).map(|asked| (place, asked)));
-        if let (Some((place, asked)), What::Command | What::Login(_)) = (asked, &part.what) {
-            self.unread.push_back(place);
-            self.state(place).sent_at = Some(now);
-            if let What::Login(login) = &part.what {
-                let Some(line) = self.login(login, place) else {
-                    self.stopped = Some(format!("{} cannot be said without a user and a password", asked.command.verb));
-                    return None;
-                };
-                return Some(line);
-            }
-            return Some(
-                (renew.renewed)(&asked.command, &part.wire, &mut self.learned).unwrap_or_else(|| part.wire.clone()),
-            );
-        }
-        if part.what == What::Response && self.answering.is_some() {
-            return Some(self.response());
-        }
-        Some(part.wire.clone())
-    }
-
-    fn login(&mut self, login: &Login, place: usize) -> Option<Vec<u8>> {
-        let cues = Arc::clone(&self.cues);
-        let command = &cues.commands.get(place)?.command;
-        let Credentials { user, password } = self.manner.credentials.clone()?;
-        let say = cues.spec.renew.say;
-        Some(match login {
-            Login::User => say(command, &Secret::User(&user)),
-            Login::Password => say(command, &Secret::Password(&password)),
-            Login::Both => say(command, &Secret::Both(&user, &password)),
-            Login::Digest => {
-                let digest = apop(self.timestamp.as_deref().unwrap_or_default(), &password);
-                say(command, &Secret::Digest(&user, &digest))
-            }
-            Login::Sasl { mechanism, initial } => {
-                let credentials = Credentials { user, password };
-                let mut answering = Answering::new(mechanism, credentials, self.manner.nonce.clone())?;
-                let first = if *initial { Some(STANDARD.encode(answering.respond(b"")?)) } else { None };
-                self.answering = Some((place, answering));
-                say(command, &Secret::Sasl(mechanism, first.as_deref()))
-            }
-        })
-    }
-
-    /// What answers the last challenge; a challenge that makes no sense is answered by cancelling.
-    fn response(&mut self) -> Vec<u8> {
-        let challenge = std::mem::take(&mut self.challenge);
-        let response = self.answering.as_mut().and_then(|(_, answering)| answering.respond(&challenge));
-        let text = response.map_or_else(|| "*".to_owned(), |response| STANDARD.encode(response));
-        (self.cues.spec.renew.response)(&text)
-    }
-
     fn send(&mut self, bytes: Vec<u8>, now: Stamp) -> Vec<u8> {
         if self.hearing.compressed() && self.deflate.is_none() {
             self.deflate = Some(Codec::new());
@@ -362,86 +303,6 @@ impl Client {
         self.hearing.sent(&bytes);
         self.take_in(now);
         bytes
-    }
-
-    /// What the dialog has found.
-    fn take_in(&mut self, now: Stamp) {
-        let (commands, said) = self.hearing.take();
-        for seq in commands {
-            if let Some(place) = self.unread.pop_front() {
-                self.open.push((seq, place));
-            }
-        }
-        for body in said {
-            match body {
-                Body::Greeting(greeting) => {
-                    self.greeted = true;
-                    let timestamp =
-                        greeting.values.map().get("timestamp").and_then(|value| value.as_str().map(str::to_owned));
-                    self.timestamp = timestamp.or(self.timestamp.take());
-                }
-                Body::Reply(reply) => self.reply(&reply, now),
-                Body::Continue(go) => self.go_ahead(&go),
-                _ => {}
-            }
-        }
-    }
-
-    fn place(&self, answers: Option<Seq>) -> Option<usize> {
-        let named = |of: Seq| self.open.iter().find(|(seq, _)| *seq == of);
-        answers.map_or_else(|| self.open.first(), named).map(|(_, place)| *place)
-    }
-
-    fn go_ahead(&mut self, go: &Continue) {
-        let Some(place) = self.place(go.answers) else { return };
-        self.state(place).go_aheads += 1;
-        self.challenge = STANDARD.decode(go.text.trim()).unwrap_or_default();
-    }
-
-    fn reply(&mut self, reply: &Reply, now: Stamp) {
-        let Some(place) = self.place(reply.answers) else { return };
-        self.teach(place, reply);
-        if reply.answers.is_none() {
-            if reply.data.is_some() && reply.continues.is_none() {
-                self.state(place).news += 1;
-            }
-            return;
-        }
-        let state = self.state(place);
-        let (nth, sent) = (state.done, state.sent_at);
-        state.done += 1;
-        let expected = self.cues.commands.get(place).and_then(|asked| asked.statuses.get(nth as usize));
-        self.timings.push(Timing {
-            command: place,
-            status: reply.status.clone(),
-            same: expected == Some(&reply.status),
-            latency_us: sent.map_or(0, |sent| now.since(sent)),
-        });
-        // Where each recipient has a reply of its own, the command stays until all that are known have come.
-        let all = self.cues.commands.get(place).map_or(0, |asked| asked.statuses.len());
-        if nth as usize + 1 >= all {
-            self.open.retain(|(_, open)| *open != place);
-        }
-        if self.answering.as_ref().is_some_and(|(of, _)| *of == place) {
-            self.answering = None;
-        }
-    }
-
-    /// Pairs a reply with the recorded one that it stands for.
-    fn teach(&mut self, place: usize, reply: &Reply) {
-        if reply.values.is_empty() {
-            return;
-        }
-        let cues = Arc::clone(&self.cues);
-        let Some(asked) = cues.commands.get(place) else { return };
-        let from = self.state(place).taught;
-        let alike = |old: &Reply| old.data == reply.data && old.code == reply.code && old.number == reply.number;
-        let found = asked.teaching.iter().enumerate().skip(from).take(NEAR).find(|(_, old)| alike(old));
-        let found = found.or_else(|| asked.teaching.iter().enumerate().take(NEAR).find(|(_, old)| alike(old)));
-        if let Some((at, old)) = found {
-            self.state(place).taught = at + 1;
-            (cues.spec.renew.learn)(&asked.command, old, reply, &mut self.learned);
-        }
     }
 }
 

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use super::align::Key;
 use super::content::Sum;
 use super::exchange::{Answer, Exchange, Said, Sent, Wire};
-use crate::event::{Tls, Verified};
 use crate::proto::same::{Meaning, Same};
 
 /// How many differences of one exchange are told one by one.
@@ -46,7 +45,7 @@ impl Difference {
         Difference { what, text, ..Difference::default() }
     }
 
-    fn changed(what: &'static str, name: &str, one: &str, other: &str) -> Difference {
+    pub(super) fn changed(what: &'static str, name: &str, one: &str, other: &str) -> Difference {
         let (one, other) = (cut(one), cut(other));
         let text = format!("{name} is {} in A and {} in B", or_none(&one), or_none(&other));
         Difference { what, text, removed: listed(one), added: listed(other) }
@@ -119,7 +118,7 @@ fn sent_wires(exchange: &Exchange) -> Vec<&Wire> {
     std::iter::once(&exchange.wire).chain(further).collect()
 }
 
-/// What differs in the server's part of two exchanges.
+/// What differs in the server's part of two exchanges, but for data: see [`data`].
 #[must_use]
 pub fn answered(one: &Exchange, other: &Exchange, same: &Same, mode: Mode) -> Vec<Difference> {
     let mut found = Vec::new();
@@ -140,7 +139,24 @@ pub fn answered(one: &Exchange, other: &Exchange, same: &Same, mode: Mode) -> Ve
     if let (Some(first), Some(second)) = (&first.capabilities, &second.capabilities) {
         capabilities(first, second, &mut found);
     }
-    first.data(&second, &mut found);
+    found
+}
+
+/// What differs in the data that servers gave while these commands were under way. Of commands that overlap it cannot
+/// be told which of them a server answered with it, so all of it is compared together.
+#[must_use]
+pub fn data(ones: &[&Exchange], others: &[&Exchange], same: &Same) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let all = |exchanges: &[&Exchange]| {
+        let mut all = Meant::default();
+        for exchange in exchanges {
+            for answer in exchange.answers.iter().filter(|answer| !answer.completes()) {
+                all.add(answer, exchange.verb(), same);
+            }
+        }
+        all
+    };
+    all(ones).data(&all(others), &mut found);
     if found.len() > TOLD_MAX {
         let more = found.len() - TOLD_MAX;
         found.truncate(TOLD_MAX);
@@ -219,6 +235,7 @@ fn capabilities(one: &BTreeSet<String>, other: &BTreeSet<String>, found: &mut Ve
 }
 
 /// What the answers of an exchange mean.
+#[derive(Default)]
 struct Meant {
     /// Of the replies that complete it: meaning and contents.
     completed: Vec<(Meaning, Vec<Sum>)>,
@@ -230,8 +247,7 @@ struct Meant {
 
 impl Meant {
     fn of(exchange: &Exchange, same: &Same) -> Meant {
-        let mut meant =
-            Meant { completed: Vec::new(), go_aheads: Vec::new(), capabilities: None, data: BTreeMap::new() };
+        let mut meant = Meant::default();
         for answer in &exchange.answers {
             meant.add(answer, exchange.verb(), same);
         }
@@ -373,48 +389,4 @@ fn shown(value: Option<&Value>) -> String {
         Some(Value::Array(values)) => values.iter().map(|value| shown(Some(value))).collect::<Vec<_>>().join(" "),
         Some(value) => value.to_string(),
     }
-}
-
-/// What differs between two handshakes of one leg; None where there was none.
-#[must_use]
-pub fn handshakes(leg: &str, one: Option<&Tls>, other: Option<&Tls>) -> Vec<Difference> {
-    let mut found = Vec::new();
-    let said = |tls: &Tls| match &tls.error {
-        Some(error) => format!("failed: {error}"),
-        None => format!("{} ({})", tls.version.as_deref().unwrap_or("done"), tls.how),
-    };
-    let (one, other) = match (one, other) {
-        (Some(one), Some(other)) => (one, other),
-        (None, None) => return found,
-        (one, other) => {
-            let none = || "none".to_owned();
-            let (one, other) = (one.map_or_else(none, said), other.map_or_else(none, said));
-            return vec![Difference::changed("tls", &format!("TLS with the {leg}"), &one, &other)];
-        }
-    };
-    let verified = |tls: &Tls| match tls.verified {
-        Some(Verified::Yes) => "yes".to_owned(),
-        Some(Verified::No) => "no".to_owned(),
-        Some(Verified::Skipped) => "skipped".to_owned(),
-        None => String::new(),
-    };
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let subject = |tls: &Tls| tls.certificate.as_ref().map(|one| one.subject.clone()).unwrap_or_default();
-    let facts: [(&str, String, String); 9] = [
-        ("how it began", one.how.clone(), other.how.clone()),
-        ("version", text(&one.version), text(&other.version)),
-        ("cipher", text(&one.cipher), text(&other.cipher)),
-        ("group", text(&one.group), text(&other.group)),
-        ("name asked for (SNI)", text(&one.sni), text(&other.sni)),
-        ("ALPN", text(&one.alpn), text(&other.alpn)),
-        ("certificate verified", verified(one), verified(other)),
-        ("certificate's subject", subject(one), subject(other)),
-        ("error", text(&one.error), text(&other.error)),
-    ];
-    for (name, first, second) in facts {
-        if first != second {
-            found.push(Difference::changed("tls", &format!("TLS with the {leg}, {name}"), &first, &second));
-        }
-    }
-    found
 }

@@ -37,6 +37,15 @@ pub struct Asked {
     pub go_aheads: u32,
 }
 
+impl Asked {
+    /// Whether it is a login that the server refused.
+    #[must_use]
+    pub fn is_refused(&self, spec: &Spec) -> bool {
+        let refuses = self.statuses.last().is_some_and(|status| (spec.renew.refuses)(status));
+        refuses && (spec.renew.login)(&self.command).is_some()
+    }
+}
+
 /// Something that the client said in one go.
 pub struct Part {
     /// The place of its command among the commands; none for raw bytes.

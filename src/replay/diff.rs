@@ -5,8 +5,9 @@
 use std::collections::HashSet;
 
 use super::align::{Key, Pair, align};
-use super::compare::{Difference, Mode, answered, asked, handshakes, key};
+use super::compare::{Difference, Mode, answered, asked, data, key};
 use super::exchange::{Conversation, Exchange};
+use super::handshake::handshakes;
 use crate::event::{Side, Tls};
 use crate::proto::same::Same;
 
@@ -68,11 +69,16 @@ impl Diff {
                 Pair::First(at) => row.differences.extend(one.exchanges.get(at).map(|lone| alone(lone, "A"))),
                 Pair::Second(at) => row.differences.extend(other.exchanges.get(at).map(|lone| alone(lone, "B"))),
             }
-            // The same capabilities are listed again and again; what differs in them is told once.
+            rows.push(row);
+        }
+        if mode == Mode::Meaning {
+            compare_data(&mut rows, one, other, same);
+        }
+        // The same capabilities are listed again and again; what differs in them is told once.
+        for row in &mut rows {
             row.differences.retain(|difference| {
                 difference.what != "capabilities" || told.insert((difference.removed.clone(), difference.added.clone()))
             });
-            rows.push(row);
         }
         Diff { whole: beyond(one, other), rows }
     }
@@ -86,6 +92,38 @@ impl Diff {
     pub fn matched(&self) -> u64 {
         let same = |row: &&Row| matches!(row.pair, Pair::Both(..)) && row.differences.is_empty();
         self.rows.iter().filter(same).count() as u64
+    }
+}
+
+/// Compares what servers said besides answers, for each run of rows that overlap in either session.
+fn compare_data(rows: &mut [Row], one: &Conversation, other: &Conversation, same: &Same) {
+    let exchanges = |pair: Pair| match pair {
+        Pair::Both(first, second) => (one.exchanges.get(first), other.exchanges.get(second)),
+        Pair::First(first) => (one.exchanges.get(first), None),
+        Pair::Second(second) => (None, other.exchanges.get(second)),
+    };
+    let overlaps = |row: &Row| {
+        let (first, second) = exchanges(row.pair);
+        [first, second].into_iter().flatten().any(|exchange| exchange.overlaps)
+    };
+    for run in rows.chunk_by_mut(|_, row| overlaps(row)) {
+        // What is said to a command that the other session has not is told by the command itself.
+        if let [row] = run
+            && !matches!(row.pair, Pair::Both(..))
+        {
+            continue;
+        }
+        let (mut ones, mut others) = (Vec::new(), Vec::new());
+        for row in &*run {
+            let (first, second) = exchanges(row.pair);
+            ones.extend(first);
+            others.extend(second);
+        }
+        let found = data(&ones, &others, same);
+        let both = run.iter().position(|row| matches!(row.pair, Pair::Both(..))).unwrap_or(0);
+        if let Some(row) = run.get_mut(both) {
+            row.differences.extend(found);
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Exchange {
     pub answers: Vec<Answer>,
     /// From the command to the reply that completed it, microseconds.
     pub latency_us: Option<u64>,
+    /// It was said while another was not answered yet: then data cannot be told apart by what it answers.
+    pub overlaps: bool,
 }
 
 /// Bytes as far as they are kept.
@@ -238,6 +240,7 @@ impl Builder {
             sent: Vec::new(),
             answers: Vec::new(),
             latency_us: None,
+            overlaps: !self.outstanding.is_empty(),
         });
         self.places.insert(event.seq, at);
         self.outstanding.push_back(at);
@@ -345,6 +348,7 @@ impl Builder {
                 sent: Vec::new(),
                 answers: Vec::new(),
                 latency_us: self.conversation.open.as_ref().map(|_| 0),
+                overlaps: false,
             });
         }
         self.conversation.exchanges.len() - 1

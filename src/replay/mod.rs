@@ -13,6 +13,7 @@ pub mod cue;
 pub mod deflate;
 pub mod diff;
 pub mod exchange;
+pub mod handshake;
 pub mod hear;
 pub mod matching;
 pub mod report;

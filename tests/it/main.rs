@@ -34,6 +34,8 @@ mod practice_random;
 mod practice_smtp;
 mod real_imap;
 mod real_plain;
+#[cfg(feature = "proxy")]
+mod real_replay;
 mod real_servers;
 mod real_thunderbird;
 mod real_tls;
@@ -54,6 +56,7 @@ mod relay_flood;
 mod relay_secrets;
 #[cfg(feature = "proxy")]
 mod replay_client;
+mod replay_random;
 #[cfg(feature = "proxy")]
 mod replay_server;
 #[cfg(feature = "proxy")]

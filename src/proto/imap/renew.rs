@@ -14,6 +14,7 @@ pub(super) const RENEW: Renew = Renew {
         _ => None,
     },
     say,
+    refuses: |status| matches!(status, "NO" | "BAD"),
     starttls: |command| command.verb == "STARTTLS",
     waits: |command| command.verb == "IDLE",
     learn,

@@ -14,6 +14,7 @@ pub(super) const RENEW: Renew = Renew {
         _ => None,
     },
     say,
+    refuses: |status| status == "-ERR",
     starttls: |command| command.verb == "STLS",
     ..Renew::NOTHING
 };

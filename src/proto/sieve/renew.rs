@@ -9,6 +9,7 @@ pub(super) const RENEW: Renew = Renew {
     login: |command| if command.verb == "AUTHENTICATE" { sasl(command) } else { None },
     say,
     response: |text| format!("{}\r\n", quoted(text)).into_bytes(),
+    refuses: |status| status == "NO",
     starttls: |command| command.verb == "STARTTLS",
     ..Renew::NOTHING
 };

@@ -8,6 +8,7 @@ use crate::proto::renew::{Renew, Secret, sasl};
 pub(super) const RENEW: Renew = Renew {
     login: |command| if command.verb == "AUTH" { sasl(command) } else { None },
     say,
+    refuses: |status| status.starts_with(['4', '5']),
     starttls: |command| command.verb == "STARTTLS",
     ..Renew::NOTHING
 };

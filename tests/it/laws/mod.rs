@@ -2,7 +2,7 @@
 //! Takes conversations that a generator makes of words which mean something to the parsers, and of bytes that do not.
 //! Does not look into the parsers.
 
-mod check;
+pub mod check;
 
 use mailtap::event::Side;
 use mailtap::proto;
@@ -79,7 +79,7 @@ const WORDS: &[&str] = &[
 
 /// One side's bytes, shown as text where a test fails.
 #[derive(Clone)]
-struct Saying(Side, Vec<u8>);
+pub struct Saying(pub Side, pub Vec<u8>);
 
 impl std::fmt::Debug for Saying {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -87,7 +87,7 @@ impl std::fmt::Debug for Saying {
     }
 }
 
-fn saying() -> impl Strategy<Value = Saying> {
+pub fn saying() -> impl Strategy<Value = Saying> {
     let bytes = prop_oneof![
         8 => proptest::collection::vec(proptest::sample::select(WORDS), 1..6).prop_map(|words| words.concat().into_bytes()),
         1 => proptest::collection::vec(any::<u8>(), 0..30),

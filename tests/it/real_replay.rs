@@ -1,0 +1,158 @@
+//! Real clients recorded with real servers, then played again to the same servers for another user: nothing differs.
+//! Takes the shared Dovecot and Postfix; reads what the program prints and how it ends.
+//! Does not know how a client is played.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::clients::mbsync;
+use crate::support::dovecot::PASSWORD;
+use crate::support::jobs::{delivered, script, secure_script, seed};
+use crate::support::mailtap::{Mailtap, command};
+use crate::support::process::Ran;
+use crate::support::recording::Recording;
+use crate::support::servers::{servers, user};
+
+/// A client's work, recorded.
+struct Recorded {
+    mailtap: Mailtap,
+    url: String,
+    recordings: Vec<Recording>,
+}
+
+impl Recorded {
+    fn new(scheme: &str, server: SocketAddr, sessions: usize, work: impl FnOnce(SocketAddr, &Path)) -> Recorded {
+        let url = format!("{scheme}://{server}");
+        let route = format!("{scheme}://127.0.0.1:0={url}");
+        let mut mailtap = Mailtap::start(&[&route], &["--upstream-ca", servers().root.to_str().unwrap()]);
+        work(mailtap.address(&route), &mailtap.dir.join("certs/ca.pem"));
+        let recordings = mailtap.recordings(sessions);
+        assert!(mailtap.stop().success());
+        Recorded { mailtap, url, recordings }
+    }
+
+    fn play(&self, at: usize, user: &str, more: &[&str]) -> Ran {
+        let session = self.recordings[at].path.to_str().unwrap();
+        let root = servers().root.to_str().unwrap();
+        let args = ["replay", "client", session, &self.url, "--upstream-ca", root, "--user", user, "--json"];
+        let mut command =
+            command(&self.mailtap.dir, &[&args[..], &["--password-env", "REPLAY_PASSWORD"], more].concat());
+        command.env("REPLAY_PASSWORD", PASSWORD);
+        Ran::new(&command)
+    }
+
+    /// Plays every session for a user; gives the recordings of that.
+    #[track_caller]
+    fn same(&self, user: &str) -> Vec<Recording> {
+        let mut played = Vec::new();
+        for (at, recording) in self.recordings.iter().enumerate() {
+            let ran = self.play(at, user, &[]);
+            let report: Value = ran.text().lines().last().map(|line| serde_json::from_str(line).unwrap()).unwrap();
+            assert_eq!(ran.code, Some(0), "{}, {}: {ran}", self.url, recording.path.display());
+            assert!(report["matched"].as_u64().unwrap() > 3, "{ran}");
+            let all = Recording::all(&self.mailtap.dir).unwrap();
+            played.extend(all.into_iter().find(|one| one.one("open")["session"] == report["session"]));
+        }
+        played
+    }
+}
+
+/// The mailbox as it was at first: the same three messages, delivered anew, with another UIDVALIDITY.
+fn afresh(user: &str) {
+    std::fs::remove_dir_all(servers().dovecot.maildir(user)).unwrap();
+    seed(user);
+}
+
+#[test]
+fn imap_clients_find_in_dovecot_what_they_found() {
+    for how in ["login", "plain", "cram-md5"] {
+        let recorded = Recorded::new("imap", servers().dovecot.imap, 1, |address, _| {
+            script("imap_job.py", &[], address, &user("rec"), how);
+        });
+        recorded.same(&user("rep"));
+    }
+}
+
+#[test]
+fn tls_is_really_done() {
+    for (scheme, server, implicit) in
+        [("imap", servers().dovecot.imap, false), ("imaps", servers().dovecot.imaps, true)]
+    {
+        let recorded = Recorded::new(scheme, server, 1, |address, ca| {
+            secure_script("imap_job.py", &[], address, &user("rec"), "plain", ca, implicit);
+        });
+        let played = recorded.same(&user("rep"));
+        let tls = played[0].of_kind("tls");
+        let how = if implicit { "implicit" } else { "starttls" };
+        assert!(tls.len() == 1 && tls[0]["how"] == how && tls[0]["verified"] == true, "{}", played[0].dump());
+    }
+}
+
+#[test]
+fn mbsync_is_played_compressed() {
+    let user_once = user("rec");
+    seed(&user_once);
+    let recorded = Recorded::new("imap", servers().dovecot.imap, 1, |address, _| {
+        let user = &user_once;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().display();
+        let text = format!(
+            "IMAPAccount server\nHost {}\nPort {}\nUser {user}\nPass {PASSWORD}\nSSLType None\nAuthMechs LOGIN\n\n\
+             IMAPStore far\nAccount server\n\nMaildirStore near\nPath {root}/mail/\nInbox {root}/mail/INBOX\nSubFolders Verbatim\n\n\
+             Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n",
+            address.ip(),
+            address.port()
+        );
+        let near = folder.path().join("mail/INBOX");
+        for part in ["cur", "new", "tmp"] {
+            std::fs::create_dir_all(near.join(part)).unwrap();
+        }
+        std::fs::write(near.join("new/1.new.here"), "Subject: made here\n\nby mbsync\n").unwrap();
+        mbsync(folder.path(), &text).expect_ok();
+    });
+    afresh(&user_once);
+    let played = recorded.same(&user_once);
+    assert_eq!(played[0].of_kind("compress").len(), 1, "{}", played[0].dump());
+    assert!(delivered(&user_once, 4).contains("made here"));
+    // Whoever has no mail is answered otherwise, and that is all.
+    let ran = recorded.play(0, &user("rep"), &[]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    for difference in ran.text().lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let text = difference["text"].as_str().unwrap_or_default();
+        let missing = ["EXISTS: messages is", "only in A: OK UNSEEN", "only in A: FETCH "];
+        assert!(difference["kind"] == "report" || missing.iter().any(|start| text.starts_with(start)), "{ran}");
+    }
+}
+
+#[test]
+fn pop3_clients_find_in_dovecot_what_they_found() {
+    for how in ["plain", "apop"] {
+        let user = user("rec");
+        seed(&user);
+        let recorded = Recorded::new("pop3", servers().dovecot.pop3, 1, |address, _| {
+            script("pop3_job.py", &[], address, &user, how);
+        });
+        afresh(&user);
+        recorded.same(&user);
+    }
+}
+
+#[test]
+fn mail_goes_out_again_through_postfix_and_dovecot() {
+    let to = user("rec");
+    let lmtp = Recorded::new("lmtp", servers().dovecot.lmtp, 1, |address, _| {
+        script("smtp_job.py", &["lmtp"], address, &to, "none");
+    });
+    lmtp.same("nobody");
+    delivered(&to, 6);
+    for how in ["plain", "login", "cram-md5", "wrong"] {
+        let to = user("rec");
+        let recorded = Recorded::new("submission", servers().postfix.submission, 1, |address, ca| {
+            secure_script("smtp_job.py", &["smtp"], address, &to, how, ca, false);
+        });
+        recorded.same(&to);
+        delivered(&to, 6);
+    }
+}
