@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::diff::{self, Sides};
-use super::serving::{self, RecordingArgs};
+use super::serving::{self, RecordingArgs, Signals};
 use super::tls::TlsArgs;
 use super::{Failure, Globals, recording, replay_load, say, warn};
 use crate::event::{Object, Origin, Stamp};
@@ -127,10 +127,22 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
         return replay_load::run(&stage, calls, repeat, args.concurrency, args.json, globals);
     }
     let played = serving::runtime()?.block_on(async {
-        let played = stage.play(&calls).await;
+        let mut signals = Signals::catch()?;
+        let played = {
+            let play = stage.play(&calls);
+            tokio::pin!(play);
+            tokio::select! {
+                played = &mut play => played,
+                // What was said until then is recorded and compared.
+                () = signals.wait() => {
+                    calls.stop();
+                    play.await
+                }
+            }
+        };
         calls.finish().await;
-        played
-    });
+        Ok::<_, Failure>(played)
+    })?;
     let Some(ended) = played.ended else { return Err(Failure::work("it was stopped before it began")) };
     let (again, replayed) = diff::read(globals, &ended.session)?;
     let mode = if args.strict { Mode::Strict } else { Mode::Meaning };

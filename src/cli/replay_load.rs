@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::replay_client::{Stage, print};
-use super::{Failure, Globals, serving};
+use super::serving::{self, Signals};
+use super::{Failure, Globals};
 use crate::event::Object;
 use crate::net::{self, Calls};
 use crate::replay::tally::Tally;
@@ -27,11 +28,14 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let tally = Arc::new(Mutex::new(Tally::default()));
     let begun = net::now();
+    let most = u64::try_from(serving::sessions_by_descriptors()).unwrap_or(u64::MAX);
+    let concurrency = concurrency.min(repeat).min(most);
     serving::runtime()?.block_on(async {
+        let mut signals = Signals::catch()?;
         let calls = Arc::new(calls);
         let left = Arc::new(AtomicU64::new(repeat));
         let mut workers = tokio::task::JoinSet::new();
-        for _ in 0..concurrency.min(repeat) {
+        for _ in 0..concurrency {
             let (stage, calls, left, tally) =
                 (stage.clone(), Arc::clone(&calls), Arc::clone(&left), Arc::clone(&tally));
             workers.spawn(async move {
@@ -46,12 +50,22 @@ pub(super) fn run(
                 }
             });
         }
-        while workers.join_next().await.is_some() {}
+        loop {
+            tokio::select! {
+                joined = workers.join_next() => if joined.is_none() { break },
+                // What was played until then is counted.
+                () = signals.wait() => {
+                    left.store(0, Ordering::Relaxed);
+                    calls.stop();
+                }
+            }
+        }
         drop(workers);
         if let Some(calls) = Arc::into_inner(calls) {
             calls.finish().await;
         }
-    });
+        Ok::<_, Failure>(())
+    })?;
     let took = net::now().since(begun);
     let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     let text = if json { load_json(&tally, repeat, took) } else { load_text(&tally, repeat, took, globals) };

@@ -344,7 +344,8 @@ fn said(name: &str, meaning: &Meaning) -> String {
     if meaning.values.is_empty() {
         return name.to_owned();
     }
-    let values: Vec<String> = meaning.values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let values: Vec<String> =
+        meaning.values.iter().map(|(name, value)| format!("{name} {}", shown(Some(value)))).collect();
     format!("{name} ({})", values.join(", "))
 }
 
@@ -386,7 +387,10 @@ fn shown(value: Option<&Value>) -> String {
     match value {
         None => String::new(),
         Some(Value::String(text)) => format!("{text:?}"),
-        Some(Value::Array(values)) => values.iter().map(|value| shown(Some(value))).collect::<Vec<_>>().join(" "),
+        Some(Value::Array(values)) => {
+            let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            format!("({})", values.iter().map(word).collect::<Vec<_>>().join(" "))
+        }
         Some(value) => value.to_string(),
     }
 }

@@ -153,7 +153,8 @@ impl Reading {
     }
 
     fn cut(&mut self, why: &str) {
-        self.cues.cut.get_or_insert_with(|| why.to_owned());
+        let next = self.next.unwrap_or(0);
+        self.cues.cut.get_or_insert_with(|| format!("{why} (event {next})"));
     }
 
     pub fn event(&mut self, event: &Event<'_>) {
@@ -167,7 +168,12 @@ impl Reading {
         if self.next.is_some_and(|next| event.seq != next) {
             return self.cut("lines of the recording are missing there");
         }
+        self.next = Some(event.seq);
+        self.part_of(event);
         self.next = Some(event.seq + 1);
+    }
+
+    fn part_of(&mut self, event: &Event<'_>) {
         match &event.body {
             Body::Greeting(_) => self.heard(event, Wait::Greeting),
             Body::Command(command) => self.command(command, event),

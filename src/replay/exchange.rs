@@ -141,6 +141,7 @@ pub struct Builder {
     /// The content under way of each side, and whose it is.
     contents: [Option<(Seq, Box<Summing>)>; 2],
     next: Option<Seq>,
+    opened: Option<Stamp>,
 }
 
 impl Builder {
@@ -153,6 +154,7 @@ impl Builder {
             outstanding: VecDeque::new(),
             contents: [None, None],
             next: None,
+            opened: None,
         }
     }
 
@@ -162,13 +164,20 @@ impl Builder {
         }
         self.next = Some(event.seq + 1);
         match &event.body {
-            Body::Open(open) => self.conversation.open = Some((**open).clone()),
+            Body::Open(open) => {
+                self.opened = Some(event.at);
+                self.conversation.open = Some((**open).clone());
+            }
             Body::Tls(tls) => {
                 let side = event.from.side().unwrap_or(Side::Server);
                 self.conversation.tls.push((side, (**tls).clone()));
             }
             Body::Greeting(greeting) => {
                 let at = self.place_of_answer(None, event);
+                let waited = self.opened.map(|opened| event.at.since(opened));
+                if let Some(first) = self.conversation.exchanges.get_mut(at).filter(|one| one.command.is_none()) {
+                    first.latency_us = waited;
+                }
                 self.answer(at, event, Said::Greeting(greeting.clone()));
             }
             Body::Command(command) => self.command(command, event),
@@ -347,7 +356,7 @@ impl Builder {
                 wire: Wire::default(),
                 sent: Vec::new(),
                 answers: Vec::new(),
-                latency_us: self.conversation.open.as_ref().map(|_| 0),
+                latency_us: None,
                 overlaps: false,
             });
         }

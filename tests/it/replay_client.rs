@@ -356,3 +356,54 @@ fn many_at_a_time_are_counted() {
         replay(&recorded, smtp, &small, &small.url("smtp", Security::Plain), &["--repeat", "20", "--concurrency", "2"]);
     assert!(ran.code == Some(1) && ran.text().contains("552 × ") && ran.text().contains("p99.9"), "{ran}");
 }
+
+#[test]
+fn a_login_by_literals_is_said_in_one_line_and_starttls_is_left_out_within_tls() {
+    let recorded = record(Security::StartTls, &[], |port, ca, _| {
+        by_curl(port, ca, Security::StartTls);
+        let mut talk = crate::practice_kit::Talk::to(Some(([127, 0, 0, 1], port("imap")).into()));
+        talk.line();
+        assert!(talk.ask("a LOGIN {5}").starts_with('+'));
+        assert!(talk.ask(&format!("alice {{{}}}", PASSWORD.len())).starts_with('+'));
+        talk.send(format!("{PASSWORD}\r\n").as_bytes());
+        assert!(talk.imap_reply("a").1.starts_with("OK"));
+        assert!(talk.imap("NOOP").1.starts_with("OK"));
+        assert!(talk.imap("LOGOUT").1.starts_with("OK"));
+    });
+    let fresh = Fresh::start(|_| {});
+    let paths: Vec<&Path> = recorded.recordings.iter().map(|one| one.path.as_path()).collect();
+    let curl_smtp = replay(&recorded, paths[0], &fresh, &fresh.url("smtp", Security::Implicit), &["--json"]);
+    let (differences, report) = lines(&curl_smtp);
+    assert_eq!(report["unasked"][0]["command"], "STARTTLS", "{curl_smtp}");
+    let allowed = ["tls", "capabilities", "command"];
+    assert!(differences.iter().all(|line| allowed.contains(&line["what"].as_str().unwrap())), "{curl_smtp}");
+    let ran =
+        replay(&recorded, paths[3], &fresh, &fresh.url("imap", Security::Plain), &["--json", "--speed", "original"]);
+    assert!(lines(&ran).0.is_empty() && ran.code == Some(0), "{ran}");
+}
+
+#[test]
+fn the_speed_is_that_of_the_recording_where_it_is_asked_for() {
+    let recorded = record(Security::Plain, &[], |port, _, _| {
+        let script = format!(
+            "import imaplib, time\n\
+             m = imaplib.IMAP4('127.0.0.1', {})\nm.login('alice', '{PASSWORD}')\ntime.sleep(0.6)\nm.logout()\n",
+            port("imap")
+        );
+        python(&script);
+    });
+    let fresh = Fresh::start(|_| {});
+    let took = |speed: &str| {
+        let url = fresh.url("imap", Security::Plain);
+        let ran = replay(&recorded, &recorded.recordings[0].path, &fresh, &url, &["--json", "--speed", speed]);
+        assert_eq!(ran.code, Some(0), "{ran}");
+        let session = lines(&ran).1["session"].clone();
+        let all = Recording::all(&recorded.mailtap.dir).unwrap();
+        let again = all.iter().find(|one| one.one("open")["session"] == session).unwrap();
+        again.one("close")["duration_us"].as_u64().unwrap()
+    };
+    let (original, twice, at_once) = (took("original"), took("2"), took("max"));
+    assert!(original >= 600_000 && twice >= 300_000 && at_once < original, "{original} {twice} {at_once}");
+    let wrong = replay(&recorded, &recorded.recordings[0].path, &fresh, "imap://localhost", &["--speed", "0"]);
+    assert_eq!(wrong.code, Some(2), "{wrong}");
+}
