@@ -9,6 +9,7 @@ use mailtap::practice::Config;
 use serde_json::Value;
 
 use crate::practice_kit::{PASSWORD, Practice};
+use crate::practice_programs as programs;
 use crate::support::clients::{curl, curl_with, mbsync, swaks};
 use crate::support::mailtap::{Mailtap, command};
 use crate::support::process::Ran;
@@ -74,7 +75,7 @@ fn record(security: Security, more: &[&str], work: impl FnOnce(&dyn Fn(&str) -> 
     let port = |protocol: &str| ports[["smtp", "imap", "pop3"].iter().position(|name| *name == protocol).unwrap()];
     let folder = tempfile::tempdir().unwrap();
     work(&port, &mailtap.dir.join("certs/ca.pem"), folder.path());
-    let recordings = mailtap.recordings(1);
+    let recordings = mailtap.recordings(0);
     assert!(mailtap.stop().success());
     Recorded { mailtap, _folder: folder, recordings }
 }
@@ -406,4 +407,38 @@ fn the_speed_is_that_of_the_recording_where_it_is_asked_for() {
     assert!(original >= 600_000 && twice >= 300_000 && at_once < original, "{original} {twice} {at_once}");
     let wrong = replay(&recorded, &recorded.recordings[0].path, &fresh, "imap://localhost", &["--speed", "0"]);
     assert_eq!(wrong.code, Some(2), "{wrong}");
+}
+
+/// Each program's day, played again to a server on which nothing has happened yet.
+#[test]
+fn every_programs_day_can_be_played_again() {
+    for tls in [programs::Security::Plain, programs::Security::StartTls, programs::Security::Implicit] {
+        let security = match tls {
+            programs::Security::Plain => Security::Plain,
+            programs::Security::StartTls => Security::StartTls,
+            programs::Security::Implicit => Security::Implicit,
+        };
+        std::thread::scope(|scope| {
+            // Python's sessions wait for each other, so that one alone is not answered as it was.
+            for (_, job) in programs::JOBS.iter().filter(|(name, _)| *name != "python") {
+                scope.spawn(move || {
+                    let recorded = record(security, &[], |port, ca, folder| {
+                        let address = |protocol: &str| ([127, 0, 0, 1], port(protocol)).into();
+                        let ends = programs::Ends {
+                            submission: address("smtp"),
+                            imap: address("imap"),
+                            pop3: address("pop3"),
+                            tls,
+                            ca: ca.to_owned(),
+                            attachment: 100_000,
+                        };
+                        job(&ends, folder, "alice");
+                    });
+                    if !recorded.recordings.is_empty() {
+                        replay_all(&recorded, &Fresh::start(|_| {}), security);
+                    }
+                });
+            }
+        });
+    }
 }
