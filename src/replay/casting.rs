@@ -13,6 +13,14 @@ use crate::proto::Scheme;
 /// How many differences are kept for the report, of each kind. A client that is refused may ask for ever.
 const DIFFERENCES_MAX: usize = 1000;
 
+/// How many commands a client may have left out of a recording, or said besides, until it cannot be this one that it
+/// plays; while it plays another.
+const COST_MAX: usize = 4;
+
+/// How much worse another recording may fit a client that is to change to it, so that the one it has goes to a client
+/// that needs it. Which of its connections asks what all of them want to know is new in each run of some programs.
+const COST_MORE: usize = 2;
+
 /// All the recordings, and who plays which.
 pub struct Casting {
     mode: Match,
@@ -34,10 +42,19 @@ struct Cast {
 struct Client {
     /// What is played to it.
     plays: usize,
-    /// Every recording that has agreed with all that it said, and how far each has come.
-    fits: BTreeMap<usize, usize>,
+    /// Every recording that agrees with what it said, and how far each has come.
+    fits: BTreeMap<usize, Place>,
     /// It has said something.
     spoke: bool,
+}
+
+/// Where a client is in a recording.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// The exchange that comes next.
+    next: usize,
+    /// How many commands it has left out or said besides.
+    cost: usize,
 }
 
 /// What is to be answered.
@@ -85,7 +102,7 @@ impl Casting {
             shared.filter(|_| reuses)
         })?;
         let fits = self.scripts.iter().enumerate().filter(|(_, cast)| speaks(cast) && (reuses || !cast.used));
-        let fits = fits.map(|(index, _)| (index, 0)).collect();
+        let fits = fits.map(|(index, _)| (index, Place::default())).collect();
         self.clients.insert(id, Client { plays, fits, spoke: false });
         let cast = self.scripts.get_mut(plays)?;
         cast.by.get_or_insert(id);
@@ -111,7 +128,7 @@ impl Casting {
         }
         match found {
             Some((script, exchange)) => self.play(id, asked, script, exchange),
-            None => Some(self.in_vain(id, plays, asked)),
+            None => Some(self.out_of_order(id, plays, asked).unwrap_or_else(|| self.in_vain(id, plays, asked))),
         }
     }
 
@@ -167,21 +184,24 @@ impl Casting {
 
     /// The next exchange of the recording that fits best, the order kept.
     fn in_order(&self, id: u64, client: &Client, asked: &Asked) -> Option<(usize, usize)> {
-        let mut best: Option<((usize, bool, Fit), usize, usize)> = None;
+        let mut best: Option<(_, usize, usize)> = None;
         // Nobody changes the recording for what means nothing.
         let optional = self.mode != Match::Strict
             && self.scripts.get(client.plays).is_some_and(|cast| (cast.script.spec.replay.optional)(&asked.verb));
-        for (&script, &cursor) in &client.fits {
-            let Some((exchange, skipped, fit)) = self.advance(script, cursor, asked) else { continue };
+        for (&script, &Place { next, cost }) in &client.fits {
+            let Some((exchange, skipped, fit)) = self.advance(script, next, asked) else { continue };
             let own = script == client.plays;
-            if !own && optional {
+            if own && skipped == 0 {
+                return Some((script, exchange));
+            }
+            if !own && (optional || skipped > COST_MAX) {
                 continue;
             }
             if !own && !self.may_take(id, client.plays, script) {
                 continue;
             }
             // As little as possible left out, then no change, then the better fit.
-            let rank = (usize::MAX - skipped, own, fit);
+            let rank = (usize::MAX - skipped - cost, own, fit);
             if best.as_ref().is_none_or(|(other, ..)| rank > *other) {
                 best = Some((rank, script, exchange));
             }
@@ -218,7 +238,7 @@ impl Casting {
     /// Any exchange that fits: the next one, or one before, in the client's own recording or another.
     fn anywhere(&self, client: &Client, asked: &Asked) -> Option<(usize, usize)> {
         let mut best: Option<(_, usize, usize)> = None;
-        for (&index, &cursor) in &client.fits {
+        for (&index, &Place { next: cursor, .. }) in &client.fits {
             let Some(cast) = self.scripts.get(index) else { continue };
             for (place, exchange) in cast.script.exchanges.iter().enumerate() {
                 let fits = fit(exchange, asked, &cast.script.spec.replay);
@@ -241,7 +261,12 @@ impl Casting {
         match self.scripts.get(to).map(|cast| (cast.used && !self.again, cast.by)) {
             Some((false, None)) => true,
             Some((false, Some(other))) => {
-                other == id || self.clients.get(&other).is_some_and(|other| other.fits.contains_key(&from))
+                let cost = |fits: &BTreeMap<usize, Place>, script| fits.get(&script).map(|place| place.cost);
+                other == id
+                    || self.clients.get(&other).is_some_and(|other| match cost(&other.fits, from) {
+                        Some(new) => new <= cost(&other.fits, to).unwrap_or_default() + COST_MORE,
+                        None => false,
+                    })
             }
             _ => false,
         }
@@ -251,17 +276,26 @@ impl Casting {
         let mut fits = BTreeMap::new();
         let client = self.clients.get(&id)?;
         let from = client.plays;
-        for (&other, &cursor) in &client.fits {
+        for (&other, &place) in &client.fits {
+            let Place { next, cost } = place;
             let optional =
                 || self.scripts.get(other).is_some_and(|cast| (cast.script.spec.replay.optional)(&asked.verb));
-            if other == script {
-                fits.insert(other, exchange + 1);
+            let now = if other == script && self.mode == Match::Free {
+                Some(Place { next: exchange + 1, cost })
             } else if self.mode == Match::Free {
-                fits.insert(other, cursor);
-            } else if let Some((place, 0, _)) = self.advance(other, cursor, asked) {
-                fits.insert(other, place + 1);
-            } else if optional() {
-                fits.insert(other, cursor);
+                Some(place)
+            } else {
+                match self.advance(other, next, asked) {
+                    Some((exchange, skipped, _)) if other == script || skipped <= COST_MAX => {
+                        Some(Place { next: exchange + 1, cost: cost + skipped })
+                    }
+                    _ if self.mode == Match::Strict => None,
+                    _ if optional() => Some(place),
+                    _ => Some(Place { next, cost: cost + 1 }),
+                }
+            };
+            if let Some(now) = now.filter(|now| other == script || now.cost <= COST_MAX) {
+                fits.insert(other, now);
             }
         }
         if self.mode != Match::Free && from != script {
@@ -295,6 +329,47 @@ impl Casting {
         }
     }
 
+    /// What was recorded, and does not come here: a client that asks again, or whose threads took turns otherwise. It is
+    /// answered, and the report says so.
+    fn out_of_order(&mut self, id: u64, plays: usize, asked: &Asked) -> Option<Cue> {
+        if self.mode != Match::Ordered {
+            return None;
+        }
+        let own = self.scripts.get(plays)?;
+        let replay = &own.script.spec.replay;
+        if (replay.optional)(&asked.verb) {
+            return None;
+        }
+        let next = self.clients.get(&id)?.fits.get(&plays).copied().unwrap_or_default().next;
+        let mut best: Option<(_, usize, usize)> = None;
+        for (index, cast) in self.scripts.iter().enumerate() {
+            if cast.script.scheme.name != own.script.scheme.name {
+                continue;
+            }
+            for (place, exchange) in cast.script.exchanges.iter().enumerate() {
+                let fits = fit(exchange, asked, replay);
+                if fits == Fit::No || !exchange.answered {
+                    continue;
+                }
+                let rank = (index == plays, fits, if place < next { place } else { usize::MAX - place });
+                if best.as_ref().is_none_or(|(other, ..)| rank > *other) {
+                    best = Some((rank, index, place));
+                }
+            }
+        }
+        let (_, script, exchange) = best?;
+        let expected = own.script.exchanges.get(next).map(Exchange::shown);
+        let asking = Asking { of: own.script.of.clone(), expected, asked: asked.shown.clone() };
+        let cast = self.scripts.get_mut(script)?;
+        let count = cast.asked.get_mut(exchange)?;
+        let before = std::mem::replace(count, *count + 1);
+        let list = if before > 0 { &mut self.report.again } else { &mut self.report.differing };
+        if list.len() < DIFFERENCES_MAX {
+            list.push(asking);
+        }
+        Some(Cue::Play { script: Arc::clone(&cast.script), exchange })
+    }
+
     fn in_vain(&mut self, id: u64, plays: usize, asked: &Asked) -> Cue {
         let strict = self.mode == Match::Strict;
         let Some(cast) = self.scripts.get(plays) else { return Cue::Polite };
@@ -305,7 +380,8 @@ impl Casting {
             let known = cast.script.exchanges.iter().rposition(again).filter(|_| (replay.again)(&asked.verb));
             return known.map_or(Cue::Polite, |exchange| Cue::Play { script: Arc::clone(&cast.script), exchange });
         }
-        let cursor = self.clients.get(&id).and_then(|client| client.fits.get(&plays)).copied().unwrap_or_default();
+        let place = self.clients.get(&id).and_then(|client| client.fits.get(&plays)).copied().unwrap_or_default();
+        let cursor = place.next;
         let rest = cast.script.exchanges.get(cursor..).unwrap_or_default();
         let expected = rest.iter().find(|exchange| strict || !(replay.optional)(&exchange.verb));
         let of = cast.script.of.clone();

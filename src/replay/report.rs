@@ -11,8 +11,11 @@ use crate::event::{Object, Seq};
 pub struct Report {
     /// Commands that were answered as recorded.
     pub matched: u64,
-    /// The command that comes in the recording, with other arguments.
+    /// The command that comes in the recording, with other arguments; and what was recorded and asked, but not in this
+    /// order.
     pub differing: Vec<Asking>,
+    /// What was asked more often than it was recorded, and answered as before.
+    pub again: Vec<Asking>,
     /// What was asked, and was not recorded.
     pub unmet: Vec<Asking>,
     /// What was recorded, and never asked.
@@ -61,6 +64,7 @@ impl Report {
             line
         };
         let differing: Vec<Object> = self.differing.iter().map(asking).collect();
+        let again: Vec<Object> = self.again.iter().map(asking).collect();
         let unmet: Vec<Object> = self.unmet.iter().map(asking).collect();
         let unasked: Vec<Object> = self
             .unasked
@@ -74,6 +78,7 @@ impl Report {
         let mut line = Object::new();
         line.text("kind", "report").number("matched", self.matched);
         line.objects("differing", &differing).objects("unasked", &unasked).objects("unmet", &unmet);
+        line.objects("again", &again);
         line
     }
 
@@ -90,6 +95,9 @@ impl Report {
         for Asking { expected, asked, .. } in &self.differing {
             let _ =
                 writeln!(text, "  differs      {asked}\n    recorded   {}", expected.as_deref().unwrap_or("nothing"));
+        }
+        for Asking { asked, .. } in &self.again {
+            let _ = writeln!(text, "  again        {asked}");
         }
         for Asking { asked, .. } in &self.unmet {
             let _ = writeln!(text, "  in vain      {asked}");

@@ -51,6 +51,8 @@ pub struct Exchange {
     pub answered: bool,
     /// From its last answer on both sides are deflated.
     pub compress: bool,
+    /// It led to TLS.
+    pub upgrade: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -163,6 +165,11 @@ impl Builder {
                 Some("client") if note.code != "starttls-hidden" => self.troubled = true,
                 _ => {}
             },
+            Body::Tls(tls) if event.from == Origin::Client && tls.how == "starttls" => {
+                if let Some(draft) = self.drafts.last_mut() {
+                    draft.exchange.upgrade = true;
+                }
+            }
             Body::Compress { .. } => {
                 if let Some(draft) = self.drafts.last_mut() {
                     draft.exchange.compress = true;
@@ -223,6 +230,7 @@ impl Builder {
             stops_at_literal: false,
             answered: false,
             compress: false,
+            upgrade: false,
         };
         self.drafts.push(Draft { at: event.at, exchange, items: Vec::new(), after: Vec::new() });
     }

@@ -52,6 +52,8 @@ pub struct Player {
     seq: Seq,
     unit: Option<Unit>,
     playing: Option<Playing>,
+    /// TLS was begun here.
+    upgraded: bool,
     over: bool,
 }
 
@@ -110,6 +112,7 @@ impl Player {
             seq: 0,
             unit: None,
             playing: None,
+            upgraded: false,
             over: false,
         };
         for said in &script.greeting {
@@ -247,6 +250,9 @@ impl Player {
     }
 
     fn play(&mut self, unit: Unit, exchange: &Exchange, ends: bool, acts: &mut Vec<Act>) {
+        if (exchange.compress && self.codec.is_some()) || (exchange.upgrade && self.upgraded) {
+            return self.refuse(unit.asked.tag.as_deref(), "mailtap replay: this is done already", false, acts);
+        }
         let mut turns: VecDeque<Turn> = exchange.turns.iter().cloned().collect();
         let initial = |args: &serde_json::Map<String, serde_json::Value>| args.contains_key("initial");
         match (initial(&exchange.args), initial(&unit.asked.args)) {
@@ -393,6 +399,7 @@ impl Player {
         };
         acts.push(Act::Send { wait_us, bytes });
         if upgrades {
+            self.upgraded = true;
             // What stood behind it was plaintext; the session has kept it back already.
             self.heard.clear();
             self.heard_at = 0;

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
+use crate::replay_server::Replay;
 use crate::support::{
     dovecot::PASSWORD,
     mailtap::{self, Mailtap},
@@ -39,7 +40,20 @@ fn to_itself(imap: &str, smtp: &str, tls: u8) {
     let account = Account { address: format!("{name}@mail.test"), user: name, password: PASSWORD.to_owned() };
     let ports = routes.each_ref().map(|route| proxy.address(route).port());
     run(&proxy, ports, tls, &account);
-    check(proxy, tls, &account);
+    let dir = proxy.dir.clone();
+    let _folder = check(proxy, tls, &account);
+    // Once more, with nothing but the recordings.
+    let played = Replay::start(&dir, &[]);
+    let ports = [imap, smtp].map(|scheme| played.address(scheme).expect("a listener").port());
+    let job = std::thread::scope(|scope| scope.spawn(|| run(&played.mailtap, ports, tls, &account)).join());
+    let (played, report) = played.end_keeping();
+    let told = |dir: &std::path::Path| -> String {
+        let all = Recording::all(dir).unwrap_or_default();
+        all.iter().map(|recording| format!("{:?}\n", recording.verbs())).collect()
+    };
+    let (then, now) = (told(&dir), told(&played.dir));
+    assert!(job.is_ok(), "Thunderbird with a played server: {report}\nthen:\n{then}now:\n{now}");
+    println!("Thunderbird with a played server: {report}\nthen:\n{then}now:\n{now}");
 }
 
 /// The practice server, once by itself and once within the demo, as a learner has them.
@@ -98,7 +112,7 @@ fn run(mailtap: &Mailtap, ports: [u16; 2], tls: u8, account: &Account) {
 }
 
 #[track_caller]
-fn check(mut proxy: Mailtap, tls: u8, account: &Account) {
+fn check(mut proxy: Mailtap, tls: u8, account: &Account) -> Mailtap {
     assert!(proxy.stop().success(), "{}", proxy.errors());
     let recordings = Recording::all(&proxy.dir).expect("recordings");
     let of = |protocol: &str| -> Vec<&Recording> {
@@ -123,6 +137,7 @@ fn check(mut proxy: Mailtap, tls: u8, account: &Account) {
         let files = files_with(&proxy.dir, secret.as_bytes());
         assert!(files.is_empty(), "the password stands as {secret} in {files:?}");
     }
+    proxy
 }
 
 #[test]

@@ -119,6 +119,14 @@ impl Replay {
         self.report(status)
     }
 
+    /// The same, and the report alone is given; what was recorded goes with the folder that is returned.
+    #[track_caller]
+    pub fn end_keeping(mut self) -> (Mailtap, Value) {
+        let status = self.mailtap.stop();
+        let report = self.report(status);
+        (self.mailtap, report)
+    }
+
     #[track_caller]
     pub fn report(&self, status: std::process::ExitStatus) -> Value {
         let lines = self.mailtap.printed();
