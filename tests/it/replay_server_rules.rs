@@ -2,11 +2,14 @@
 //! any bytes. Takes recordings made by the session itself; gives nothing but failures.
 //! Does not know any real server; see `replay_server`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use mailtap::event::{Event, Open, Origin, Side, Stamp, write_line};
+use mailtap::play::Speed;
 use mailtap::proto::{self, Setup};
 use mailtap::replay::Server;
 use mailtap::replay::casting::Casting;
@@ -17,8 +20,9 @@ use mailtap::session::{Config, Log, Outbox, Session};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::practice_kit::Talk;
-use crate::support::mailtap::{command, run};
+use crate::practice_kit::{PASSWORD, Practice, Talk};
+use crate::replay_server::Replay;
+use crate::support::mailtap::{Mailtap, command, run};
 use crate::support::process::Ran;
 
 const ID: &str = "20261123T033200000-k3f9q2xw";
@@ -510,4 +514,115 @@ fn a_shell_needs_only_the_program() {
     let ran = Ran::new(&bash).expect_ok();
     let report: Value = serde_json::from_str(ran.text().trim()).unwrap();
     assert_eq!((&report["matched"], &report["unmet"]), (&Value::from(6), &serde_json::json!([])), "{ran}");
+}
+
+/// Legs that differed then: the client is served as it was, and no offer leads nowhere.
+#[test]
+fn recordings_with_unequal_legs_are_played_as_the_client_knew_them() {
+    let practice = Practice::start();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root.pem");
+    std::fs::write(&root, &practice.root).unwrap();
+    let at = practice.at;
+    let imap = |address: SocketAddr| -> String {
+        let mut talk = Talk::to(Some(address));
+        let mut seen = talk.line();
+        for command in ["CAPABILITY", &format!("LOGIN alice {PASSWORD}"), "SELECT INBOX", "LOGOUT"] {
+            let (data, tagged) = talk.imap(command);
+            seen += &format!("\n{data:?} {tagged}");
+        }
+        seen
+    };
+    let submission = |address: SocketAddr| -> String {
+        let mut talk = Talk::to(Some(address));
+        let mut seen = talk.line();
+        for command in ["EHLO x.example", "NOOP", "QUIT"] {
+            seen += &talk.smtp(command).join("\n");
+        }
+        seen
+    };
+    for (route, job) in [
+        (
+            format!("imap://127.0.0.1:0=imaps://localhost:{}", at.imaps.unwrap().port()),
+            &imap as &dyn Fn(SocketAddr) -> String,
+        ),
+        (format!("imap://127.0.0.1:0=imap+starttls://localhost:{}", at.imap.unwrap().port()), &imap),
+        (format!("submission://127.0.0.1:0=submissions://localhost:{}", at.submissions.unwrap().port()), &submission),
+        (
+            format!("submission://127.0.0.1:0=submission+starttls://localhost:{}", at.submission.unwrap().port()),
+            &submission,
+        ),
+    ] {
+        let mut mailtap = Mailtap::start(&[&route], &["--upstream-ca", root.to_str().unwrap()]);
+        let seen = job(mailtap.address(&route));
+        mailtap.recordings(1);
+        assert!(mailtap.stop().success());
+        let played = Replay::start(&mailtap.dir, &["--match", "strict"]);
+        let scheme = route.split_once(':').unwrap().0;
+        assert_eq!(job(played.address(scheme).unwrap()), seen, "{route}");
+        played.mailtap.recordings(1);
+        let report = played.end();
+        assert_eq!((&report["status"], &report["unasked"]), (&0.into(), &serde_json::json!([])), "{route}: {report}");
+    }
+}
+
+#[test]
+fn original_speed_takes_its_time_and_max_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("slow.jsonl");
+    // The greeting comes at once, and the answer 700 ms after the command.
+    let lines =
+        String::from_utf8(recorded("imap", 1, "S: * OK ready\nC: a NOOP\nS: a OK slow", Config::default())).unwrap();
+    let slow = lines.replacen("00:00:00.003", "00:00:00.702", 1);
+    assert_ne!(slow, lines);
+    std::fs::write(&path, slow).unwrap();
+    let time = |speed: &str| {
+        let server = Server::from_recording(&path).speed(Speed::parse(speed).unwrap()).start().unwrap();
+        let mut talk = Talk::to(Some(server.address()));
+        talk.line();
+        let begun = Instant::now();
+        assert_eq!(talk.imap("NOOP").1, "OK slow");
+        begun.elapsed()
+    };
+    let (original, twice, max) = (time("original"), time("2"), time("max"));
+    assert!(original >= Duration::from_millis(700), "{original:?}");
+    assert!((Duration::from_millis(350)..original).contains(&twice), "{twice:?}");
+    assert!(max < Duration::from_millis(350), "{max:?}");
+}
+
+#[test]
+fn many_clients_are_served_at_a_time_and_again() {
+    let (_folder, paths) = files(&[("imap", IMAP), ("imap", OTHER)]);
+    let server = Server::from_recordings(&paths).matching(Match::Free).start().unwrap();
+    let mut talks: Vec<Talk> = (0..20).map(|_| Talk::to(Some(server.address()))).collect();
+    for talk in &mut talks {
+        assert_eq!(talk.line(), "* OK ready");
+        assert_eq!(talk.imap("LOGIN joe sesame").1, "OK in");
+    }
+    for talk in &mut talks {
+        assert_eq!(talk.imap("SELECT Sent").1, "OK [READ-WRITE] Sent is selected");
+    }
+    drop(talks);
+    assert_eq!(server.stop().matched, 40);
+}
+
+#[test]
+fn wrong_command_lines_say_how_to_mend_them() {
+    let (folder, paths) = files(&[("imap", OTHER), ("submission", SMTP)]);
+    let [imap, smtp] = [0, 1].map(|index| paths[index].to_str().unwrap());
+    for (args, status, why) in [
+        (vec![imap, "--listen", "nowhere"], 2, "is no address"),
+        (vec![imap, "--listen", "gopher://127.0.0.1:0"], 2, "is no scheme"),
+        (vec![imap, smtp, "--listen", "127.0.0.1:1143"], 2, "add --listen submission://"),
+        (vec![imap, "--listen", "0.0.0.0:0"], 2, "--allow-from"),
+        (vec![imap, "--speed", "0"], 2, "a number above 0"),
+        (vec![imap, "--match", "loose"], 2, "ordered"),
+        (vec![imap, "--once", "--loop"], 2, "--loop"),
+        (vec![imap, "--user", "joe"], 2, "--password-file"),
+        (vec![imap, "--user", "joe", "--password-env", "MAILTAP_NO_SUCH"], 2, "no such variable"),
+        (vec!["nosuchsession"], 1, "nothing is recorded"),
+    ] {
+        let ran = run(folder.path(), &[&["replay", "server"], args.as_slice()].concat());
+        assert!(ran.code == Some(status) && ran.errors().contains(why), "{args:?}: {ran}");
+    }
 }
