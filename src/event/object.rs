@@ -91,24 +91,20 @@ impl Object {
     /// Whether this name was given, at any depth; or stands in a value.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains(name)
+        memchr::memmem::find(self.0.as_bytes(), name.as_bytes()).is_some()
     }
 
     /// The number of this name at the outermost level, without reading the rest.
     #[must_use]
     pub fn number_of(&self, name: &str) -> Option<u64> {
-        let mut rest = self.0.as_str();
-        let quoted = format!("\"{name}\":");
-        loop {
-            let (before, after) = rest.split_at(rest.find(&quoted)?);
-            let value = after.get(quoted.len()..)?;
-            let digits = value.bytes().take_while(u8::is_ascii_digit).count();
-            // What stands within another value follows a brace or a backslash, as a rule; the map tells for sure.
-            if before.is_empty() || before.ends_with(',') {
-                return value.get(..digits)?.parse().ok();
-            }
-            rest = value;
-        }
+        let text = self.0.as_str();
+        let found = memchr::memmem::find_iter(text.as_bytes(), name.as_bytes()).find_map(|at| {
+            let value = text.get(at + name.len()..)?.strip_prefix("\":")?;
+            let before = text.get(..at)?.strip_suffix('"')?;
+            (before.is_empty() || before.ends_with(',')).then_some(value)
+        })?;
+        let digits = found.bytes().take_while(u8::is_ascii_digit).count();
+        found.get(..digits)?.parse().ok()
     }
 
     /// The text, braces included.

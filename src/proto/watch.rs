@@ -172,7 +172,38 @@ impl Lines {
         let counted = usize::try_from(content.bytes.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
         let data = wire.get(..counted).unwrap_or(wire);
         self.bytes += data.len() as u64;
-        self.high |= !data.is_ascii();
+        let shape = Shape::of(data);
+        self.high |= shape.high;
+        if self.is_plain(data, &shape) {
+            self.skip(data);
+        } else {
+            self.walk(data);
+        }
+    }
+
+    /// Whether a stretch has nothing but whole lines that end in CRLF and begin with no dot: most of all that is sent.
+    fn is_plain(&self, data: &[u8], shape: &Shape) -> bool {
+        let Some((&first, &last)) = data.first().zip(data.last()) else { return true };
+        let dotted = if self.length == 0 { !self.pending && first == b'.' } else { self.first.first() == Some(&b'.') };
+        let pairs = shape.crlf + u64::from(self.pending && first == b'\n');
+        let returns = shape.cr + u64::from(self.pending) - u64::from(last == b'\r');
+        !dotted && shape.dots == 0 && shape.lf == pairs && returns == pairs
+    }
+
+    /// Takes a stretch in which there is nothing to find.
+    fn skip(&mut self, data: &[u8]) {
+        let mut rest = data;
+        if let Some(end) = memchr::memrchr(b'\n', data) {
+            rest = data.get(end + 1..).unwrap_or_default();
+            (self.before, self.first, self.length, self.pending) = (End::Crlf, [0; 2], 0, false);
+        }
+        let line = rest.strip_suffix(b"\r").unwrap_or(rest);
+        self.within(line);
+        self.pending |= line.len() < rest.len();
+    }
+
+    /// Takes a stretch line by line.
+    fn walk(&mut self, data: &[u8]) {
         let mut at = 0;
         for found in memchr::memchr2_iter(b'\r', b'\n', data) {
             self.within(data.get(at..found).unwrap_or_default());
@@ -259,6 +290,47 @@ impl Lines {
     }
 }
 
+/// What a stretch holds, counted.
+#[derive(Default)]
+struct Shape {
+    cr: u64,
+    lf: u64,
+    crlf: u64,
+    /// Dots behind an LF.
+    dots: u64,
+    high: bool,
+}
+
+impl Shape {
+    /// Counts in bytes, which a processor does for many at a time; so no block may be longer than a byte counts to.
+    fn of(data: &[u8]) -> Shape {
+        const BLOCK: usize = 255;
+        let mut shape = Shape::default();
+        let mut at = 0;
+        while let Some(block) = data.get(at..).filter(|rest| !rest.is_empty()) {
+            let block = block.get(..BLOCK).unwrap_or(block);
+            let next = data.get(at + 1..).unwrap_or_default();
+            let (mut cr, mut lf, mut crlf, mut dots, mut any) = (0_u8, 0_u8, 0_u8, 0_u8, 0_u8);
+            for &byte in block {
+                cr += u8::from(byte == b'\r');
+                lf += u8::from(byte == b'\n');
+                any |= byte;
+            }
+            for (&byte, &next) in block.iter().zip(next) {
+                crlf += u8::from(byte == b'\r') & u8::from(next == b'\n');
+                dots += u8::from(byte == b'\n') & u8::from(next == b'.');
+            }
+            shape.cr += u64::from(cr);
+            shape.lf += u64::from(lf);
+            shape.crlf += u64::from(crlf);
+            shape.dots += u64::from(dots);
+            shape.high |= any >= 0x80;
+            at += block.len();
+        }
+        shape
+    }
+}
+
 fn ends(count: u64) -> String {
     if count == 1 { "one line ends".to_owned() } else { format!("{count} lines end") }
 }
@@ -278,6 +350,26 @@ mod tests {
         let told = lines.end("it", true, &mut found);
         assert!(found.0.iter().all(|note| note.about == Some(7)));
         (found.0.into_iter().map(|note| note.code).collect(), told.octets, told.high)
+    }
+
+    proptest::proptest! {
+        /// Plain stretches are skipped; what is found must not depend on that.
+        #[test]
+        fn skipping_finds_what_walking_finds(text in proptest::collection::vec(
+            proptest::sample::select(vec!["\r\n", "\r\n", "\r\n", "a", "bc", ".", "\r", "\n", "..", "ü"]), 0..60,
+        ), cut in 1_usize..20) {
+            let text = text.concat().into_bytes();
+            // By single bytes nothing but line ends can be skipped.
+            proptest::prop_assert_eq!(told(&text, cut), told(&text, 1));
+            let mut walked = Lines::default();
+            walked.bytes = text.len() as u64;
+            walked.high = !text.is_ascii();
+            walked.walk(&text);
+            let mut found = Found::default();
+            let end = walked.end("it", true, &mut found);
+            let codes: Vec<String> = found.0.into_iter().map(|note| note.code).collect();
+            proptest::prop_assert_eq!(told(&text, cut), (codes, end.octets, end.high));
+        }
     }
 
     #[test]

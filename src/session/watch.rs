@@ -258,7 +258,7 @@ fn seconds(microseconds: u64) -> String {
 }
 
 fn capabilities(values: &Object) -> Option<BTreeSet<String>> {
-    if !values.contains("capabilities") {
+    if values.is_empty() || !values.contains("capabilities") {
         return None;
     }
     let map = values.map();

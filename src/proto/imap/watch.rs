@@ -396,6 +396,9 @@ impl ImapWatch {
             }
             self.open.last = Some((number, uid));
         }
+        if memchr::memmem::find(seen.wire, b"BODY").is_none() {
+            return;
+        }
         if reply.values.contains("\"BODY[]\"")
             && let Some(size) = reply.values.number_of("RFC822.SIZE")
         {
@@ -409,7 +412,7 @@ impl ImapWatch {
                 out.add(&findings::SIZE_MISMATCH, seen.seq, text);
             }
         }
-        if reply.values.contains("BODY") && memchr::memmem::find(seen.wire, b" -1").is_some() {
+        if memchr::memmem::find(seen.wire, b" -1").is_some() {
             let text = "the server gives -1 as the number of a part's lines, which the grammar does not allow";
             out.add(&findings::KNOWN_DEVIATION, seen.seq, text);
         }
