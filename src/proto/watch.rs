@@ -361,9 +361,7 @@ mod tests {
             let text = text.concat().into_bytes();
             // By single bytes nothing but line ends can be skipped.
             proptest::prop_assert_eq!(told(&text, cut), told(&text, 1));
-            let mut walked = Lines::default();
-            walked.bytes = text.len() as u64;
-            walked.high = !text.is_ascii();
+            let mut walked = Lines { bytes: text.len() as u64, high: !text.is_ascii(), ..Lines::default() };
             walked.walk(&text);
             let mut found = Found::default();
             let end = walked.end("it", true, &mut found);
