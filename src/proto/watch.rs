@@ -187,7 +187,7 @@ impl Lines {
         let dotted = if self.length == 0 { !self.pending && first == b'.' } else { self.first.first() == Some(&b'.') };
         let pairs = shape.crlf + u64::from(self.pending && first == b'\n');
         let returns = shape.cr + u64::from(self.pending) - u64::from(last == b'\r');
-        !dotted && shape.dots == 0 && shape.lf == pairs && returns == pairs
+        !dotted && !shape.dots && shape.lf == pairs && returns == pairs
     }
 
     /// Takes a stretch in which there is nothing to find.
@@ -291,44 +291,37 @@ impl Lines {
 }
 
 /// What a stretch holds, counted.
-#[derive(Default)]
 struct Shape {
     cr: u64,
     lf: u64,
     crlf: u64,
-    /// Dots behind an LF.
-    dots: u64,
+    /// A dot stands behind an LF.
+    dots: bool,
     high: bool,
 }
 
 impl Shape {
-    /// Counts in bytes, which a processor does for many at a time; so no block may be longer than a byte counts to.
     fn of(data: &[u8]) -> Shape {
-        const BLOCK: usize = 255;
-        let mut shape = Shape::default();
-        let mut at = 0;
-        while let Some(block) = data.get(at..).filter(|rest| !rest.is_empty()) {
-            let block = block.get(..BLOCK).unwrap_or(block);
-            let next = data.get(at + 1..).unwrap_or_default();
-            let (mut cr, mut lf, mut crlf, mut dots, mut any) = (0_u8, 0_u8, 0_u8, 0_u8, 0_u8);
-            for &byte in block {
-                cr += u8::from(byte == b'\r');
-                lf += u8::from(byte == b'\n');
-                any |= byte;
-            }
-            for (&byte, &next) in block.iter().zip(next) {
-                crlf += u8::from(byte == b'\r') & u8::from(next == b'\n');
-                dots += u8::from(byte == b'\n') & u8::from(next == b'.');
-            }
-            shape.cr += u64::from(cr);
-            shape.lf += u64::from(lf);
-            shape.crlf += u64::from(crlf);
-            shape.dots += u64::from(dots);
-            shape.high |= any >= 0x80;
-            at += block.len();
+        Shape {
+            cr: memchr::memchr_iter(b'\r', data).count() as u64,
+            lf: memchr::memchr_iter(b'\n', data).count() as u64,
+            crlf: pairs(data),
+            dots: memchr::memmem::find(data, b"\n.").is_some(),
+            high: !data.is_ascii(),
         }
-        shape
     }
+}
+
+/// How often CRLF stands in it. Counted in bytes, which a processor does for many at a time; so no block may be longer
+/// than a byte counts to.
+fn pairs(data: &[u8]) -> u64 {
+    let next = data.get(1..).unwrap_or_default();
+    let blocks = data.chunks(255).zip(next.chunks(255));
+    let counted = blocks.map(|(block, next)| {
+        let pair = |(&byte, &next): (&u8, &u8)| u8::from(byte == b'\r') & u8::from(next == b'\n');
+        u64::from(block.iter().zip(next).map(pair).sum::<u8>())
+    });
+    counted.sum()
 }
 
 fn ends(count: u64) -> String {
