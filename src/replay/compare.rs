@@ -2,7 +2,7 @@
 //! Takes two exchanges, gives the differences between them, each with a sentence.
 //! Does not know which protocol is spoken: what is set aside the protocol says itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -49,6 +49,27 @@ impl Difference {
         let (one, other) = (cut(one), cut(other));
         let text = format!("{name} is {} in A and {} in B", or_none(&one), or_none(&other));
         Difference { what, text, removed: listed(one), added: listed(other) }
+    }
+}
+
+impl Difference {
+    fn capabilities(removed: Vec<String>, added: Vec<String>) -> Difference {
+        let text = format!("capabilities {}", alone(&removed, &added));
+        Difference { what: "capabilities", text, removed, added }
+    }
+
+    /// The same capabilities are listed again and again; what differs in them is told once. None where nothing of it is
+    /// new; `told` holds what was told before, by the side that has it.
+    #[must_use]
+    pub fn untold(self, told: &mut HashSet<(bool, String)>) -> Option<Difference> {
+        if self.what != "capabilities" {
+            return Some(self);
+        }
+        let mut fresh = |first: bool, words: Vec<String>| -> Vec<String> {
+            words.into_iter().filter(|word| told.insert((first, word.clone()))).collect()
+        };
+        let (removed, added) = (fresh(true, self.removed), fresh(false, self.added));
+        (!removed.is_empty() || !added.is_empty()).then(|| Difference::capabilities(removed, added))
     }
 }
 
@@ -229,8 +250,7 @@ fn capabilities(one: &BTreeSet<String>, other: &BTreeSet<String>, found: &mut Ve
     let removed: Vec<String> = one.difference(other).cloned().collect();
     let added: Vec<String> = other.difference(one).cloned().collect();
     if !removed.is_empty() || !added.is_empty() {
-        let text = format!("capabilities {}", alone(&removed, &added));
-        found.push(Difference { what: "capabilities", text, removed, added });
+        found.push(Difference::capabilities(removed, added));
     }
 }
 

@@ -24,6 +24,13 @@ pub struct Row {
     pub slower: Option<String>,
 }
 
+impl Row {
+    /// Whether the two came to different ends.
+    fn refused(&self) -> bool {
+        self.differences.iter().any(|difference| difference.what == "status")
+    }
+}
+
 pub struct Diff {
     /// What differs beyond single exchanges: TLS, compression.
     pub whole: Vec<Difference>,
@@ -55,12 +62,11 @@ impl Diff {
                 Pair::Both(first, second) => {
                     if let (Some(first), Some(second)) = (one.exchanges.get(first), other.exchanges.get(second)) {
                         row.differences = answered(first, second, same, mode);
-                        if replayed {
-                            // A login that is said anew may take fewer steps.
-                            let answers = |one: &Difference| one.what == "status";
-                            let refused = row.differences.iter().any(answers);
-                            row.differences.retain(|one| refused || one.what != "go-ahead");
-                        } else {
+                        // A refusal says itself that it went no further; a login that is said anew may take fewer steps.
+                        if replayed || row.refused() {
+                            row.differences.retain(|one| one.what != "go-ahead");
+                        }
+                        if !replayed {
                             row.differences.splice(0..0, asked(first, second, same, mode));
                         }
                         row.slower = slower(first, second);
@@ -74,11 +80,9 @@ impl Diff {
         if mode == Mode::Meaning {
             compare_data(&mut rows, one, other, same);
         }
-        // The same capabilities are listed again and again; what differs in them is told once.
         for row in &mut rows {
-            row.differences.retain(|difference| {
-                difference.what != "capabilities" || told.insert((difference.removed.clone(), difference.added.clone()))
-            });
+            let differences = std::mem::take(&mut row.differences);
+            row.differences = differences.into_iter().filter_map(|difference| difference.untold(&mut told)).collect();
         }
         Diff { whole: beyond(one, other), rows }
     }
@@ -107,9 +111,9 @@ fn compare_data(rows: &mut [Row], one: &Conversation, other: &Conversation, same
         [first, second].into_iter().flatten().any(|exchange| exchange.overlaps)
     };
     for run in rows.chunk_by_mut(|_, row| overlaps(row)) {
-        // What is said to a command that the other session has not is told by the command itself.
+        // What is said to a command that the other session has not, or that had another end, is told by that.
         if let [row] = run
-            && !matches!(row.pair, Pair::Both(..))
+            && (!matches!(row.pair, Pair::Both(..)) || row.refused())
         {
             continue;
         }

@@ -7,13 +7,15 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::support::certs::Key;
 use crate::support::clients::mbsync;
-use crate::support::dovecot::PASSWORD;
+use crate::support::dovecot::{Dovecot, Options, PASSWORD};
 use crate::support::jobs::{delivered, script, secure_script, seed};
 use crate::support::mailtap::{Mailtap, command};
 use crate::support::process::Ran;
+use crate::support::program;
 use crate::support::recording::Recording;
-use crate::support::servers::{servers, user};
+use crate::support::servers::{server_names, servers, user};
 
 /// A client's work, recorded.
 struct Recorded {
@@ -155,4 +157,49 @@ fn mail_goes_out_again_through_postfix_and_dovecot() {
         recorded.same(&to);
         delivered(&to, 6);
     }
+}
+
+#[test]
+fn a_dovecot_that_was_changed_differs_in_what_was_changed() {
+    let user = user("rec");
+    let job = "import imaplib, sys\n\
+               m = imaplib.IMAP4('127.0.0.1', int(sys.argv[1]))\nm.login(sys.argv[2], sys.argv[3])\n\
+               m.capability()\nm.select('Work')\n\
+               m.append('INBOX', None, None, b'Subject: x\\r\\n\\r\\n' + b'y' * 5000)\nm.logout()\n";
+    let recorded = Recorded::new("imap", servers().dovecot.imap, 2, |address, _| {
+        let python = |script: &str| {
+            let mut command = std::process::Command::new(program("python3", "python3"));
+            Ran::new(command.args(["-B", "-c", script, &address.port().to_string(), &user, PASSWORD])).expect_ok();
+        };
+        let create = "import imaplib, sys\nm = imaplib.IMAP4('127.0.0.1', int(sys.argv[1]))\n\
+                      m.login(sys.argv[2], sys.argv[3])\nm.create('Work')\nm.logout()\n";
+        python(create);
+        python(job);
+    });
+    let chain = servers().authority.issue(&server_names(), Key::Ecdsa);
+    let extra = "plugin {\n  quota = count:User quota\n  quota_rule = *:storage=1K\n  quota_vsizes = yes\n}\n\
+                 mail_plugins = quota\nprotocol imap {\n  mail_plugins = quota imap_zlib\n}\n\
+                 imap_capability = IMAP4rev1 LITERAL+ SASL-IR LOGIN-REFERRALS IDLE UIDPLUS XCHANGED\n";
+    let changed = Dovecot::start(&Options { extra: extra.to_owned(), ..Options::new(chain) });
+    let moved = Recorded { url: format!("imap://{}", changed.imap), ..recorded };
+    let ran = moved.play(1, &user, &[]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let lines: Vec<Value> = ran.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (report, differences) = lines.split_last().unwrap();
+    for difference in differences {
+        let text = difference["text"].as_str().unwrap();
+        match difference["command"].as_str().unwrap() {
+            "greeting" | "LOGIN" | "CAPABILITY" => assert_eq!(difference["what"], "capabilities", "{ran}"),
+            "SELECT" => assert!(text.ends_with("in A and NO in B"), "{ran}"),
+            "APPEND" => assert!(text.ends_with("and NO [OVERQUOTA] in B"), "{ran}"),
+            _ => panic!("{ran}"),
+        }
+    }
+    let added = |line: &&Value| line["added"].as_array().is_some_and(|words| words.contains(&"XCHANGED".into()));
+    assert_eq!(differences.iter().filter(added).count(), 1, "it is told once: {ran}");
+    let commands = |what: &str| {
+        differences.iter().filter(|line| line["what"] == what).map(|line| line["command"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(commands("status"), ["SELECT", "APPEND"], "{ran}");
+    assert_eq!([&report["unasked"], &report["unmet"]], [&serde_json::json!([]); 2], "{ran}");
 }
