@@ -5,6 +5,7 @@
 //! ```text
 //! # what this is, and where the facts come from
 //! protocol: imap
+//! tls: implicit           where both legs have TLS from the first byte
 //! S: * OK ready            a line, with CRLF
 //! C| raw \x00 bytes\n      no line end of its own; \r \n \t \\ \xNN
 //! ---
@@ -14,13 +15,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mailtap::event::{Body, Event, Origin, Side, Stamp};
+use mailtap::event::{Body, Event, Origin, Side, Stamp, Tls};
 use mailtap::proto::{self, Setup};
 use mailtap::session::{Config, Log, Next, Outbox, Session};
 
 struct Talk {
     head: String,
     protocol: String,
+    implicit: bool,
     said: Vec<(Side, Vec<u8>)>,
     expected: String,
 }
@@ -59,7 +61,7 @@ fn talks_mean_what_they_say() {
         let told = |side: Side| -> Vec<u8> {
             talk.said.iter().filter(|(from, _)| *from == side).flat_map(|(_, bytes)| bytes.clone()).collect()
         };
-        if !whole.events.iter().any(|event| matches!(event.body, Body::Tls(_))) {
+        if talk.implicit || !whole.events.iter().any(|event| matches!(event.body, Body::Tls(_))) {
             assert_eq!(whole.sent[0], told(Side::Server), "{}: what the client was sent", file.display());
             assert_eq!(whole.sent[1], told(Side::Client), "{}: what the server was sent", file.display());
         }
@@ -77,11 +79,20 @@ fn talks_mean_what_they_say() {
 impl Talk {
     fn read(text: &str) -> Talk {
         let (head, expected) = text.split_once("---\n").unwrap_or((text, ""));
-        let mut talk =
-            Talk { head: head.to_owned(), protocol: String::new(), said: Vec::new(), expected: expected.to_owned() };
+        let mut talk = Talk {
+            head: head.to_owned(),
+            protocol: String::new(),
+            implicit: false,
+            said: Vec::new(),
+            expected: expected.to_owned(),
+        };
         for line in head.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             if let Some(protocol) = line.strip_prefix("protocol: ") {
                 protocol.clone_into(&mut talk.protocol);
+                continue;
+            }
+            if line == "tls: implicit" {
+                talk.implicit = true;
                 continue;
             }
             let side = match line.as_bytes().first() {
@@ -109,6 +120,10 @@ impl Talk {
         let mut heard = Heard { events: Vec::new(), sent: [Vec::new(), Vec::new()] };
         let mut log = Events::default();
         let mut now = Stamp(0);
+        for side in [Side::Server, Side::Client].iter().filter(|_| self.implicit) {
+            let facts = Tls { how: "implicit".to_owned(), version: Some("TLSv1.3".to_owned()), ..Tls::default() };
+            session.implicit_tls(now, *side, facts, &mut log);
+        }
         for (side, bytes) in &self.said {
             now.0 += 1000;
             for chunk in bytes.chunks(cut.min(bytes.len()).max(1)) {

@@ -275,7 +275,7 @@ impl ImapWatch {
             return;
         }
         if reply.code.as_deref() == Some("HIGHESTMODSEQ") {
-            let text = "the server put no text behind HIGHESTMODSEQ, which the grammar wants; Gmail is known for it";
+            let text = "the server put no text behind HIGHESTMODSEQ, which the grammar wants; Gmail and Yahoo are known for it";
             out.add(&findings::KNOWN_DEVIATION, seq, text);
         } else {
             let text = format!("the server said {} with no text behind it", reply.status);
