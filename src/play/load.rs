@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::proto::{Scheme, SchemeTls};
-use crate::replay::script::{Builder, Script};
+use crate::replay::Builder;
+use crate::replay::script::Script;
 use crate::route::Route;
 use crate::store::Reader;
 

@@ -49,12 +49,22 @@ struct Client {
 }
 
 /// Where a client is in a recording.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Place {
     /// The exchange that comes next.
     next: usize,
     /// How many commands it has left out or said besides.
     cost: usize,
+    /// The exchanges that it has asked for, if this is the recording that it plays.
+    asked: Vec<usize>,
+}
+
+impl Place {
+    /// The client has asked for an exchange, and left out some before it.
+    fn after(mut self, exchange: usize, skipped: usize) -> Place {
+        self.asked.push(exchange);
+        Place { next: exchange + 1, cost: self.cost + skipped, asked: self.asked }
+    }
 }
 
 /// What is to be answered.
@@ -188,7 +198,7 @@ impl Casting {
         // Nobody changes the recording for what means nothing.
         let optional = self.mode != Match::Strict
             && self.scripts.get(client.plays).is_some_and(|cast| (cast.script.spec.replay.optional)(&asked.verb));
-        for (&script, &Place { next, cost }) in &client.fits {
+        for (&script, &Place { next, cost, .. }) in &client.fits {
             let Some((exchange, skipped, fit)) = self.advance(script, next, asked) else { continue };
             let own = script == client.plays;
             if own && skipped == 0 {
@@ -274,32 +284,37 @@ impl Casting {
 
     fn play(&mut self, id: u64, asked: &Asked, script: usize, exchange: usize) -> Option<Cue> {
         let mut fits = BTreeMap::new();
-        let client = self.clients.get(&id)?;
+        let client = self.clients.get_mut(&id)?;
         let from = client.plays;
-        for (&other, &place) in &client.fits {
-            let Place { next, cost } = place;
+        let places = std::mem::take(&mut client.fits);
+        let changes = self.mode != Match::Free && from != script;
+        let before = places.get(&from).filter(|_| changes).map(|place| place.asked.clone()).unwrap_or_default();
+        for (other, place) in places {
             let optional =
                 || self.scripts.get(other).is_some_and(|cast| (cast.script.spec.replay.optional)(&asked.verb));
-            let now = if other == script && self.mode == Match::Free {
-                Some(Place { next: exchange + 1, cost })
-            } else if self.mode == Match::Free {
-                Some(place)
-            } else {
-                match self.advance(other, next, asked) {
+            let now = match self.mode {
+                Match::Free if other == script => Some(Place { next: exchange + 1, ..Place::default() }),
+                Match::Free => Some(place),
+                _ => match self.advance(other, place.next, asked) {
                     Some((exchange, skipped, _)) if other == script || skipped <= COST_MAX => {
-                        Some(Place { next: exchange + 1, cost: cost + skipped })
+                        Some(place.after(exchange, skipped))
                     }
                     _ if self.mode == Match::Strict => None,
                     _ if optional() => Some(place),
-                    _ => Some(Place { next, cost: cost + 1 }),
-                }
+                    _ => Some(Place { cost: place.cost + 1, ..place }),
+                },
             };
             if let Some(now) = now.filter(|now| other == script || now.cost <= COST_MAX) {
                 fits.insert(other, now);
             }
         }
-        if self.mode != Match::Free && from != script {
+        if !changes {
+            self.count(script, &[exchange], true);
+        } else {
+            let now = fits.get(&script).map(|place| place.asked.clone()).unwrap_or_default();
+            self.count(from, &before, false);
             self.change(id, from, script);
+            self.count(script, &now, true);
         }
         let client = self.clients.get_mut(&id)?;
         client.fits = fits;
@@ -307,10 +322,7 @@ impl Casting {
         if self.mode != Match::Free {
             client.plays = script;
         }
-        let cast = self.scripts.get_mut(script)?;
-        if let Some(count) = cast.asked.get_mut(exchange) {
-            *count += 1;
-        }
+        let cast = self.scripts.get(script)?;
         self.report.matched += 1;
         Some(Cue::Play { script: Arc::clone(&cast.script), exchange })
     }
@@ -321,11 +333,25 @@ impl Casting {
         if let Some(cast) = self.scripts.get_mut(from).filter(|cast| cast.by == Some(id)) {
             cast.by = holder;
         }
-        if let Some(other) = holder.and_then(|holder| self.clients.get_mut(&holder)) {
+        if let Some(other) = holder.filter(|holder| *holder != id).and_then(|holder| self.clients.get_mut(&holder)) {
             other.plays = from;
+            let asked = |script| other.fits.get(&script).map(|place: &Place| place.asked.clone()).unwrap_or_default();
+            let (before, now) = (asked(to), asked(from));
+            self.count(to, &before, false);
+            self.count(from, &now, true);
         }
         if let Some(cast) = self.scripts.get_mut(to) {
             cast.by = Some(id);
+        }
+    }
+
+    /// What a client has asked of a recording; or not of this one, as it turned out.
+    fn count(&mut self, script: usize, exchanges: &[usize], asked: bool) {
+        let Some(cast) = self.scripts.get_mut(script) else { return };
+        for &exchange in exchanges {
+            if let Some(count) = cast.asked.get_mut(exchange) {
+                *count = if asked { *count + 1 } else { count.saturating_sub(1) };
+            }
         }
     }
 
@@ -340,7 +366,7 @@ impl Casting {
         if (replay.optional)(&asked.verb) {
             return None;
         }
-        let next = self.clients.get(&id)?.fits.get(&plays).copied().unwrap_or_default().next;
+        let next = self.clients.get(&id)?.fits.get(&plays).map_or(0, |place| place.next);
         let mut best: Option<(_, usize, usize)> = None;
         for (index, cast) in self.scripts.iter().enumerate() {
             if cast.script.scheme.name != own.script.scheme.name {
@@ -380,8 +406,8 @@ impl Casting {
             let known = cast.script.exchanges.iter().rposition(again).filter(|_| (replay.again)(&asked.verb));
             return known.map_or(Cue::Polite, |exchange| Cue::Play { script: Arc::clone(&cast.script), exchange });
         }
-        let place = self.clients.get(&id).and_then(|client| client.fits.get(&plays)).copied().unwrap_or_default();
-        let cursor = place.next;
+        let place = self.clients.get(&id).and_then(|client| client.fits.get(&plays));
+        let cursor = place.map_or(0, |place| place.next);
         let rest = cast.script.exchanges.get(cursor..).unwrap_or_default();
         let expected = rest.iter().find(|exchange| strict || !(replay.optional)(&exchange.verb));
         let of = cast.script.of.clone();

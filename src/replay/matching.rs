@@ -26,12 +26,29 @@ pub struct Asked {
     pub verb: String,
     pub tag: Option<String>,
     pub args: Map<String, Value>,
+    /// Those that are the same in each run; see [`Asked::settle`].
+    pub settled: Map<String, Value>,
     /// Its lines without its literals, as they came: never to be shown.
     pub wire: Vec<u8>,
     /// Its first line without secrets.
     pub shown: String,
     /// A literal of it has not been sent yet.
     pub waits: bool,
+}
+
+impl Asked {
+    /// Has to be called when all arguments are there, before it is compared.
+    pub fn settle(&mut self, replay: &Replay) {
+        self.settled = settled(&self.verb, &self.args, replay);
+    }
+}
+
+/// The arguments of a command that are the same in each run.
+#[must_use]
+pub fn settled(verb: &str, args: &Map<String, Value>, replay: &Replay) -> Map<String, Value> {
+    let mut args = args.clone();
+    (replay.settle)(verb, &mut args);
+    args
 }
 
 /// How well a command agrees with a recorded one; better is greater.
@@ -55,12 +72,7 @@ pub fn fit(recorded: &Exchange, asked: &Asked, replay: &Replay) -> Fit {
     if asked.verb.is_empty() {
         return Fit::No;
     }
-    let settled = |args: &Map<String, Value>| {
-        let mut args = args.clone();
-        (replay.settle)(&asked.verb, &mut args);
-        args
-    };
-    if settled(&recorded.args) != settled(&asked.args) {
+    if recorded.settled != asked.settled {
         return Fit::No;
     }
     let same = !asked.args.is_empty() && recorded.args == asked.args;

@@ -12,6 +12,8 @@ pub mod content;
 pub mod cue;
 pub mod deflate;
 pub mod diff;
+mod draft;
+mod ears;
 pub mod exchange;
 pub mod handshake;
 pub mod hear;
@@ -24,3 +26,4 @@ pub mod tally;
 
 #[cfg(feature = "proxy")]
 pub use crate::play::Server;
+pub use draft::Builder;

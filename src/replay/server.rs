@@ -3,20 +3,17 @@
 //! Knows no socket, no clock, and what it says it does not understand.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 
 use super::casting::{Casting, Cue};
 use super::deflate::Codec;
+use super::ears::{Found, Pieces, answered, decoded, masked};
 use super::matching::Asked;
 use super::scram::{Login, Scram};
 use super::script::{Exchange, Part, Said, Script, Turn, shown};
-use crate::event::{Body, Note, REDACTED, Seq, Side};
+use crate::event::{Body, Seq, Side};
 use crate::proto::replay::{self, Replay};
-use crate::proto::{Dialog, Flow, Piece, Setup, Sink, Stop};
+use crate::proto::{Dialog, Flow, Setup, Stop};
 
 /// How many bytes a client may send before it has had the answers that their meaning depends on.
 pub const HEARD_MAX: usize = 1 << 20;
@@ -74,19 +71,6 @@ struct Playing {
     ends: bool,
     scram: Option<Scram>,
     shown: String,
-}
-
-/// Gathers what the dialog finds.
-struct Pieces {
-    seq: Seq,
-    found: Vec<Found>,
-}
-
-struct Found {
-    seq: Seq,
-    wire: Vec<u8>,
-    secrets: Vec<Range<usize>>,
-    body: Body,
 }
 
 impl Player {
@@ -179,8 +163,14 @@ impl Player {
         match body {
             Body::Command(command) if command.continues.is_none() => {
                 let shown = shown(&masked(&wire, &secrets));
-                let asked =
-                    Asked { verb: command.verb, tag: command.tag, args: command.args.map(), wire, shown, waits: false };
+                let asked = Asked {
+                    verb: command.verb,
+                    tag: command.tag,
+                    args: command.args.map(),
+                    wire,
+                    shown,
+                    ..Asked::default()
+                };
                 self.unit = Some(Unit { seq, asked });
             }
             Body::Command(command) if goes_on(command.continues, &self.unit) => {
@@ -217,6 +207,7 @@ impl Player {
             return;
         }
         let Some(mut unit) = self.unit.take() else { return };
+        unit.asked.settle(&self.replay);
         unit.asked.waits = matches!(turn, replay::Turn::Waits(_));
         let cue = self.casting().ask(self.id, &unit.asked);
         match cue {
@@ -435,51 +426,4 @@ impl Player {
         // Whoever panicked left it whole: every change is made in one go.
         self.casting.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Sink for Pieces {
-    fn piece(&mut self, piece: Piece<'_>) -> Seq {
-        let seq = self.seq;
-        self.seq += 1;
-        if piece.from == Side::Client {
-            // Of a message only its end is of interest.
-            let wire = if matches!(piece.body, Body::Content(_)) { Vec::new() } else { piece.wire.to_vec() };
-            self.found.push(Found { seq, wire, secrets: piece.secrets.to_vec(), body: piece.body });
-        }
-        seq
-    }
-
-    fn note(&mut self, _: Note) {}
-
-    fn compress(&mut self, _: &str) {}
-
-    fn user(&mut self, _: &str) {}
-
-    fn edit(&mut self, _: Range<usize>, _: &[u8], _: Seq) {}
-}
-
-fn masked(wire: &[u8], secrets: &[Range<usize>]) -> Vec<u8> {
-    let (mut shown, mut at) = (Vec::new(), 0);
-    for secret in secrets {
-        shown.extend_from_slice(wire.get(at..secret.start).unwrap_or_default());
-        shown.extend_from_slice(REDACTED.as_bytes());
-        at = secret.end;
-    }
-    shown.extend_from_slice(wire.get(at..).unwrap_or_default());
-    shown
-}
-
-/// A SASL response: base64, maybe as a quoted string.
-fn decoded(line: &[u8]) -> String {
-    let text: Vec<u8> = line.trim_ascii().iter().copied().filter(|byte| *byte != b'"').collect();
-    String::from_utf8(STANDARD.decode(text).unwrap_or_default()).unwrap_or_default()
-}
-
-/// The challenge for this client in place of the recorded one, in base64.
-fn answered(scram: &mut Scram, recorded: &str) -> Option<String> {
-    let text = decoded(recorded.as_bytes());
-    if text.is_empty() {
-        return None;
-    }
-    scram.challenge(&text).map(|made| STANDARD.encode(made))
 }
