@@ -78,7 +78,7 @@ pub struct Client {
     answering: Option<(usize, Answering)>,
     challenge: Vec<u8>,
     deflate: Option<Codec>,
-    greeted: bool,
+    greetings: u32,
     timestamp: Option<String>,
     ended: bool,
     waiting_since: Option<Stamp>,
@@ -116,7 +116,7 @@ impl Client {
             answering: None,
             challenge: Vec::new(),
             deflate: None,
-            greeted: false,
+            greetings: 0,
             timestamp: None,
             ended: false,
             waiting_since: None,
@@ -209,7 +209,11 @@ impl Client {
     fn blocked(&mut self, waits: &[Wait], since: Stamp, now: Stamp) -> Blocked {
         for wait in waits {
             let (met, limit, what) = match *wait {
-                Wait::Greeting => (self.greeted, self.manner.answer_within, None),
+                Wait::Greeting(count) => {
+                    // Where the client does not ask for TLS, nobody greets again.
+                    let met = self.greetings >= count || self.greetings > 0 && self.manner.has_tls;
+                    (met, self.manner.answer_within, None)
+                }
                 Wait::Done(command, count) => {
                     let state = self.state(command);
                     (state.done >= count, self.manner.answer_within, Some(command))

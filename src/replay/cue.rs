@@ -75,7 +75,8 @@ pub enum What {
 /// Something that the server said before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    Greeting,
+    /// So many greetings have come: some servers greet again after an upgrade to TLS.
+    Greeting(u32),
     /// So many replies have completed this command.
     Done(usize, u32),
     /// So many go-aheads have come for it.
@@ -103,6 +104,7 @@ pub struct Reading {
     /// Commands that are not completed, in order.
     open: Vec<usize>,
     waits: Vec<Wait>,
+    greetings: u32,
     /// When the last thing was said that the next part follows.
     since: Option<Stamp>,
     next: Option<Seq>,
@@ -133,6 +135,7 @@ impl Reading {
             by_seq: HashMap::new(),
             open: Vec::new(),
             waits: Vec::new(),
+            greetings: 0,
             since: None,
             next: None,
             said: 0,
@@ -175,7 +178,10 @@ impl Reading {
 
     fn part_of(&mut self, event: &Event<'_>) {
         match &event.body {
-            Body::Greeting(_) => self.heard(event, Wait::Greeting),
+            Body::Greeting(_) => {
+                self.greetings += 1;
+                self.heard(event, Wait::Greeting(self.greetings));
+            }
             Body::Command(command) => self.command(command, event),
             Body::Auth(auth) => {
                 let of = auth.of.and_then(|of| self.by_seq.get(&of)).copied();

@@ -167,13 +167,15 @@ impl Builder {
             Body::Open(open) => {
                 self.opened = Some(event.at);
                 self.conversation.open = Some((**open).clone());
+                // A client may speak before it is greeted; the greeting stands first all the same.
+                self.last(event);
             }
             Body::Tls(tls) => {
                 let side = event.from.side().unwrap_or(Side::Server);
                 self.conversation.tls.push((side, (**tls).clone()));
             }
             Body::Greeting(greeting) => {
-                let at = self.place_of_answer(None, event);
+                let at = self.place_of_greeting(event);
                 let waited = self.opened.map(|opened| event.at.since(opened));
                 if let Some(first) = self.conversation.exchanges.get_mut(at).filter(|one| one.command.is_none()) {
                     first.latency_us = waited;
@@ -334,6 +336,13 @@ impl Builder {
         if let Some(exchange) = self.conversation.exchanges.get_mut(at) {
             exchange.sent.push(sent);
         }
+    }
+
+    /// What came before the greeting: nothing, or the upgrade to TLS after which some servers greet again. A client may
+    /// have gone on by then.
+    fn place_of_greeting(&mut self, event: &Event<'_>) -> usize {
+        let before = self.outstanding.front().and_then(|first| first.checked_sub(1));
+        before.unwrap_or_else(|| self.last(event))
     }
 
     /// The exchange that the server speaks of: the one it names, the oldest that waits, or the last.

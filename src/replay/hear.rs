@@ -90,9 +90,8 @@ impl Hearing {
                 Flow::All => return,
                 Flow::Stop { at, why: Stop::StartTls { .. } } => {
                     self.dialog.upgraded(true);
-                    // What stood behind it in plaintext never enters TLS; the session has thrown it away too.
-                    let _ = at;
-                    return;
+                    // What stood behind it in plaintext the session has thrown away: this came through TLS.
+                    bytes.drain(..at.min(bytes.len()));
                 }
                 Flow::Stop { at, why: Stop::Hold } => {
                     bytes.drain(..at.min(bytes.len()));

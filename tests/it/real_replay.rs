@@ -5,17 +5,19 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::support::certs::Key;
-use crate::support::clients::mbsync;
+use crate::support::clients::{mbsync, s_client};
 use crate::support::dovecot::{Dovecot, Options, PASSWORD};
 use crate::support::jobs::{delivered, script, secure_script, seed};
 use crate::support::mailtap::{Mailtap, command};
 use crate::support::process::Ran;
-use crate::support::program;
 use crate::support::recording::Recording;
 use crate::support::servers::{server_names, servers, user};
+use crate::support::{free_address, is_listening, program, wait_for};
 
 /// A client's work, recorded.
 struct Recorded {
@@ -50,8 +52,13 @@ impl Recorded {
     fn same(&self, user: &str) -> Vec<Recording> {
         let mut played = Vec::new();
         for (at, recording) in self.recordings.iter().enumerate() {
-            let ran = self.play(at, user, &[]);
+            let ran = self.play(at, user, &["--timeout", "20"]);
             let report: Value = ran.text().lines().last().map(|line| serde_json::from_str(line).unwrap()).unwrap();
+            if ran.code != Some(0) {
+                let all = Recording::all(&self.mailtap.dir).unwrap();
+                println!("{}", all.iter().find(|one| one.one("open")["session"] == report["session"]).unwrap().dump());
+                println!("{}", recording.dump());
+            }
             assert_eq!(ran.code, Some(0), "{}, {}: {ran}", self.url, recording.path.display());
             assert!(report["matched"].as_u64().unwrap() > 3, "{ran}");
             let all = Recording::all(&self.mailtap.dir).unwrap();
@@ -202,4 +209,32 @@ fn a_dovecot_that_was_changed_differs_in_what_was_changed() {
     };
     assert_eq!(commands("status"), ["SELECT", "APPEND"], "{ran}");
     assert_eq!([&report["unasked"], &report["unmet"]], [&serde_json::json!([]); 2], "{ran}");
+}
+
+#[test]
+fn managesieve_is_played_with_its_login_and_its_starttls() {
+    let address = free_address();
+    let extra = format!(
+        "protocols = imap pop3 lmtp submission sieve\nservice managesieve-login {{\n  inet_listener sieve {{\n    \
+         address = 127.0.0.1\n    port = {}\n  }}\n}}\nplugin {{\n  sieve = file:~/sieve;active=~/.dovecot.sieve\n}}\n",
+        address.port()
+    );
+    let chain = servers().authority.issue(&server_names(), Key::Rsa);
+    let _dovecot = Dovecot::start(&Options { extra, ..Options::new(chain) });
+    wait_for("ManageSieve", || is_listening(address).then_some(()));
+    let recorded = Recorded::new("sieve", address, 2, |address, ca| {
+        let login = STANDARD.encode(format!("\0{}\0{PASSWORD}", user("rec")));
+        let initial = format!("AUTHENTICATE \"PLAIN\" {{{}+}}\r\n{login}\r\n", login.len());
+        let work =
+            "PUTSCRIPT \"one\" {6+}\r\nkeep;\n\r\nLISTSCRIPTS\r\nGETSCRIPT \"one\"\r\nSETACTIVE \"two\"\r\nLOGOUT\r\n";
+        let mut talk = crate::practice_kit::Talk::to(Some(address));
+        while !talk.line().starts_with("OK") {}
+        assert!(talk.ask("AUTHENTICATE \"PLAIN\"").starts_with("\"\""));
+        assert!(talk.ask(&format!("\"{login}\"")).starts_with("OK"));
+        talk.send(work.as_bytes());
+        assert!(talk.rest().contains("Logout completed"));
+        s_client(address, ca, &["-starttls", "sieve"], (initial + work).as_bytes()).expect_ok();
+    });
+    let played = recorded.same(&user("rep"));
+    assert_eq!(played[1].of_kind("tls").len(), 1, "{}", played[1].dump());
 }

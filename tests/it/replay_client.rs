@@ -75,8 +75,8 @@ fn record(security: Security, more: &[&str], work: impl FnOnce(&dyn Fn(&str) -> 
     let port = |protocol: &str| ports[["smtp", "imap", "pop3"].iter().position(|name| *name == protocol).unwrap()];
     let folder = tempfile::tempdir().unwrap();
     work(&port, &mailtap.dir.join("certs/ca.pem"), folder.path());
-    let recordings = mailtap.recordings(0);
     assert!(mailtap.stop().success());
+    let recordings = Recording::all(&mailtap.dir).unwrap();
     Recorded { mailtap, _folder: folder, recordings }
 }
 

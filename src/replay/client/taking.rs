@@ -25,7 +25,7 @@ impl Client {
         for body in said {
             match body {
                 Body::Greeting(greeting) => {
-                    self.greeted = true;
+                    self.greetings += 1;
                     let timestamp =
                         greeting.values.map().get("timestamp").and_then(|value| value.as_str().map(str::to_owned));
                     self.timestamp = timestamp.or(self.timestamp.take());
