@@ -7,7 +7,7 @@ mod server;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 pub use self::load::{Loaded, load, routes};
 pub use self::server::{Server, StartError};
+use crate::event::Note;
 use crate::findings;
 use crate::net::{PLAYED_BUFFER, Played, PlayedServer};
 use crate::proto::Trouble;
@@ -165,16 +166,13 @@ impl Played for Stage {
             due: Instant::now(),
             speed: self.plan.speed,
             upgraded: Arc::clone(&upgraded),
+            id,
+            of: script.of.clone(),
+            notes,
         };
-        let (inner, first) = (Arc::clone(&self.inner), script);
+        let inner = Arc::clone(&self.inner);
         tokio::spawn(async move {
             act.run(acts, &inner).await;
-            let plays = lock(&inner.casting).plays(id);
-            if let Some(plays) = plays.filter(|plays| plays.of != first.of) {
-                let text = format!("what this client said led to another recording, {}", plays.of);
-                // The session may be over already.
-                let _ = notes.send(findings::REPLAY_OF.note(text));
-            }
             lock(&inner.casting).leave(id);
             inner.changed.notify_waiters();
         });
@@ -197,6 +195,11 @@ struct Actor {
     due: Instant,
     speed: Speed,
     upgraded: Arc<Notify>,
+    /// Among those who play at a time.
+    id: u64,
+    /// The recording that it plays, as far as it was told.
+    of: String,
+    notes: Sender<Note>,
 }
 
 impl Actor {
@@ -241,6 +244,7 @@ impl Actor {
                         let mut acts = Vec::new();
                         self.player.client(block.get(..read).unwrap_or_default(), &mut acts);
                         self.take(acts);
+                        self.tell_of(inner);
                         if lock(&inner.casting).has_failed() {
                             inner.changed.notify_waiters();
                         }
@@ -259,6 +263,17 @@ impl Actor {
         }
         // Whoever waits for the end of this side sees it now.
         let _ = self.stream.shutdown().await;
+    }
+
+    /// Notes which recording is played, where what the client said has led to another one.
+    fn tell_of(&mut self, inner: &Inner) {
+        let plays = lock(&inner.casting).plays(self.id);
+        if let Some(plays) = plays.filter(|plays| plays.of != self.of) {
+            let text = format!("what this client said led to another recording, {}", plays.of);
+            self.of.clone_from(&plays.of);
+            // The session takes it when it ends.
+            let _ = self.notes.send(findings::REPLAY_OF.note(text));
+        }
     }
 
     fn take(&mut self, acts: Vec<Act>) {

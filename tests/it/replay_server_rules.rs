@@ -228,6 +228,33 @@ fn each_connection_gets_the_recording_that_fits() {
 }
 
 #[test]
+fn the_replays_own_recordings_say_what_was_played() {
+    let (_folder, paths) = files(&[("imap", IMAP), ("imap", OTHER)]);
+    let paths = paths.iter().map(|path| path.to_str().unwrap());
+    let mut server = Mailtap::launch(&["replay", "server", "--json"].into_iter().chain(paths).collect::<Vec<_>>(), 1);
+    let address = server.addresses().next();
+    // It is thought to play the first recording until it says otherwise.
+    let mut other = Talk::to(address);
+    other.line();
+    other.imap("LOGIN joe sesame");
+    assert_eq!(other.imap("SELECT Sent").1, "OK [READ-WRITE] Sent is selected");
+    other.imap("LOGOUT");
+    let mut one = Talk::to(address);
+    one.line();
+    one.imap("LOGIN joe sesame");
+    assert_eq!(one.imap("SELECT INBOX").1, "OK [READ-WRITE] selected");
+    drop((one, other));
+    server.recordings(2);
+    let late = Talk::to(address).line();
+    assert!(late.contains("every recording has been played"), "{late}");
+    let codes: Vec<_> = server.recordings(3).iter().map(|recording| recording.note_codes()).collect();
+    assert!(codes[0].contains(&"replay-of".to_owned()), "{codes:?}");
+    assert!(!codes[1].contains(&"replay-of".to_owned()), "{codes:?}");
+    assert!(codes[2].contains(&"replay-over".to_owned()), "{codes:?}");
+    server.stop();
+}
+
+#[test]
 fn whoever_says_nothing_uses_up_nothing() {
     let (_folder, paths) = files(&[("imap", OTHER)]);
     let server = Server::from_recording(&paths[0]).once().start().unwrap();

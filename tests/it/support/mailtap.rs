@@ -112,6 +112,11 @@ impl Mailtap {
         }
     }
 
+    /// The addresses of all listeners.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.routes.values().copied()
+    }
+
     /// The line about the account that `demo` and `practice` have.
     #[track_caller]
     pub fn account(&self) -> Value {
