@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mailtap::event::{Event, Open, Origin, Side, Stamp, write_line};
+use mailtap::event::{Event, Open, Origin, Side, Stamp, Tls, write_line};
 use mailtap::play::Speed;
 use mailtap::proto::{self, Setup};
 use mailtap::replay::casting::Casting;
@@ -16,7 +16,7 @@ use mailtap::replay::matching::Match;
 use mailtap::replay::script::Script;
 use mailtap::replay::server::{Act, Player};
 use mailtap::replay::{Builder, Server};
-use mailtap::session::{Config, Log, Outbox, Session};
+use mailtap::session::{Config, Log, Next, Outbox, Session};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -56,6 +56,12 @@ fn recorded(scheme: &str, number: u8, talk: &str, config: Config) -> Vec<u8> {
         now += 1000;
         let mut out = Outbox::default();
         session.bytes(Stamp(now), side, format!("{text}\r\n").as_bytes(), &mut log, &mut out);
+        if out.next == Next::UpgradeServer {
+            for side in [Side::Server, Side::Client] {
+                let facts = Tls { how: "starttls".to_owned(), ..Tls::default() };
+                session.upgraded(Stamp(now), side, Some(facts), &mut log, &mut Outbox::default());
+            }
+        }
     }
     session.close(Stamp(now + 1000), Origin::Client, "done", &mut log);
     log.0
@@ -651,5 +657,63 @@ fn wrong_command_lines_say_how_to_mend_them() {
     ] {
         let ran = run(folder.path(), &[&["replay", "server"], args.as_slice()].concat());
         assert!(ran.code == Some(status) && ran.errors().contains(why), "{args:?}: {ran}");
+    }
+}
+
+/// What a server says around its upgrade to TLS.
+#[test]
+fn what_is_said_behind_starttls_is_said_in_tls() {
+    let sieve = r#"
+        S: "IMPLEMENTATION" "x"
+        S: "STARTTLS"
+        S: OK "ready"
+        C: STARTTLS
+        S: OK "begin"
+        S: "IMPLEMENTATION" "x"
+        S: "SASL" "PLAIN"
+        S: OK "in tls"
+        C: HAVESPACE "a" 10
+        S: OK
+        C: LOGOUT
+        S: OK "bye"
+    "#;
+    let smtp = "
+        S: 220 ready
+        C: EHLO a
+        S: 250 STARTTLS
+        C: STARTTLS
+        S: 220 begin
+        C: EHLO a
+        S: 250 AUTH PLAIN
+        C: QUIT
+        S: 221 bye
+    ";
+    for (scheme, talk, said, behind) in [
+        ("sieve", sieve, "STARTTLS\r\nHAVESPACE \"b\" 20\r\nLOGOUT\r\n", "\"IMPLEMENTATION\" \"x\"\r\n\"SASL\""),
+        ("smtp", smtp, "EHLO b\r\nSTARTTLS\r\nEHLO b\r\nSTARTTLS\r\nQUIT\r\n", "250 AUTH PLAIN"),
+    ] {
+        let script = script(&recorded(scheme, 1, talk, Config::default())).unwrap();
+        assert!(script.cut.is_none());
+        let of = script.scheme;
+        let casting = Arc::new(Mutex::new(Casting::new(vec![script], Match::Free, true)));
+        let first = casting.lock().unwrap().join(1, of).unwrap();
+        let mut acts = Vec::new();
+        let mut player = Player::new(1, &first, casting, None, &mut acts);
+        for line in said.split_inclusive('\n') {
+            player.client(line.as_bytes(), &mut acts);
+        }
+        let upgrades: Vec<usize> =
+            acts.iter().enumerate().filter(|(_, act)| **act == Act::StartTls).map(|(at, _)| at).collect();
+        assert_eq!(upgrades.len(), 1, "a second one is refused: {acts:?}");
+        let text = |acts: &[Act]| -> String {
+            let sent = acts.iter().filter_map(|act| match act {
+                Act::Send { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
+                _ => None,
+            });
+            sent.collect()
+        };
+        let (before, after) = acts.split_at(upgrades[0]);
+        assert!(text(before).contains("begin") && text(after).starts_with(behind), "{acts:?}");
+        assert!(text(after).contains("bye") && acts.last() == Some(&Act::Close), "{acts:?}");
     }
 }
