@@ -28,6 +28,8 @@ pub struct Builder {
     /// What is played ends before this exchange.
     truncated: Option<usize>,
     troubled: bool,
+    /// The client's TLS began with the first byte.
+    implicit: bool,
     end: Stamp,
 }
 
@@ -91,6 +93,7 @@ impl Builder {
                 Some("client") if note.code != "starttls-hidden" => self.troubled = true,
                 _ => {}
             },
+            Body::Tls(tls) if event.from == Origin::Client && tls.how == "implicit" => self.implicit = true,
             Body::Tls(tls) if event.from == Origin::Client && tls.how == "starttls" => {
                 if let Some(draft) = self.drafts.last_mut() {
                     draft.exchange.upgrade = true;
@@ -260,7 +263,7 @@ impl Builder {
             return Err("it has no beginning: no open event stands in it".to_owned());
         };
         let name = &open.session;
-        let Some((spec, scheme)) = served_scheme(&open) else {
+        let Some((spec, scheme)) = served_scheme(&open, self.implicit) else {
             return Err(format!("{name} is {}, which has no server to be replayed", protocol_of(&open)));
         };
         if self.closed.is_none() {
@@ -372,13 +375,14 @@ fn timed(mut before: Stamp, said: Vec<(Stamp, Said)>) -> Vec<Said> {
     timed.collect()
 }
 
-/// What the recorded client spoke, as the route says it.
-fn served_scheme(open: &Open) -> Option<(&'static Spec, &'static Scheme)> {
+/// What the recorded client spoke: as the route says it, or where it came by another way in, as it turned out.
+fn served_scheme(open: &Open, implicit: bool) -> Option<(&'static Spec, &'static Scheme)> {
     let left = open.route.split_once('=').and_then(|(left, _)| scheme_of(left));
     let named = left.and_then(proto::scheme).filter(|(spec, _)| spec.name == open.protocol);
     named.or_else(|| {
+        let wanted = if implicit { SchemeTls::Implicit } else { SchemeTls::Asked };
         let spec = proto::ALL.iter().find(|spec| spec.name == open.protocol)?;
-        let scheme = spec.schemes.iter().find(|scheme| scheme.tls == SchemeTls::Asked)?;
+        let scheme = spec.schemes.iter().find(|scheme| scheme.tls == wanted)?;
         Some((*spec, scheme))
     })
 }

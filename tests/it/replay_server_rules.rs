@@ -717,3 +717,14 @@ fn what_is_said_behind_starttls_is_said_in_tls() {
         assert!(text(after).contains("bye") && acts.last() == Some(&Act::Close), "{acts:?}");
     }
 }
+
+/// Sessions that came by a way in without a scheme are served as they turned out.
+#[test]
+fn the_scheme_is_told_by_the_session_where_the_route_has_none() {
+    let lines = String::from_utf8(recorded("imap", 1, OTHER, Config::default())).unwrap();
+    let auto = lines.replace("imap://127.0.0.1:2=imap://", "auto://127.0.0.1:2=auto://");
+    assert_eq!(script(auto.as_bytes()).unwrap().scheme.name, "imap");
+    let tls = r#"{"seq":1,"at":"1970-01-01T00:00:00.000000Z","kind":"tls","from":"client","how":"implicit"}"#;
+    let (open, rest) = auto.split_once('\n').unwrap();
+    assert_eq!(script(format!("{open}\n{tls}\n{rest}").as_bytes()).unwrap().scheme.name, "imaps");
+}
