@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_millis(200);
 /// A recorded server for tests: it answers a real client as the recording says.
 ///
 /// It listens on a free port of 127.0.0.1, in a thread of its own, and ends when it is dropped. A session that used TLS
-/// is served with TLS; the certificate is from the CA in the folder, see [`Running::ca`].
+/// is served with TLS; the certificate is from the CA in the folder, see `Running::ca`.
 ///
 /// ```
 /// use std::io::{BufRead, BufReader, Write};
