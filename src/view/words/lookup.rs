@@ -30,7 +30,12 @@ pub fn lookup(query: &str) -> Vec<Found> {
         return Vec::new();
     }
     for candidate in candidates(&query) {
-        let found = exactly(&candidate);
+        let mut found = exactly(&candidate);
+        // A line that begins with a reply code is SMTP's, and behind 250 stand capabilities.
+        if reply_line(&query) && found.iter().any(|one| one.protocol == Protocol::Smtp) {
+            found.retain(|one| one.protocol == Protocol::Smtp);
+            found.sort_by_key(|one| one.category != Category::Capability);
+        }
         if !found.is_empty() {
             return found;
         }
@@ -71,6 +76,12 @@ fn candidates(query: &str) -> Vec<String> {
         all.push(format!("{name}[]"));
     }
     all
+}
+
+/// `250-SIZE`, `250 SIZE 1000`.
+fn reply_line(query: &str) -> bool {
+    let (code, rest) = bare(query).split_at_checked(3).unwrap_or_default();
+    is_number(code) && rest.starts_with([' ', '-'])
 }
 
 fn is_number(word: &str) -> bool {
@@ -172,6 +183,13 @@ mod tests {
     fn a_word_of_several_protocols_is_told_for_each() {
         let protocols: Vec<Protocol> = lookup("NOOP").iter().map(|found| found.protocol).collect();
         assert!([Protocol::Smtp, Protocol::Imap, Protocol::Pop3].iter().all(|one| protocols.contains(one)));
+    }
+
+    #[test]
+    fn what_stands_behind_a_reply_code_is_smtp() {
+        let found = lookup("250-SIZE 1000");
+        assert_eq!(found[0].category, Category::Capability);
+        assert!(found.iter().all(|one| one.protocol == Protocol::Smtp), "{found:?}");
     }
 
     #[test]

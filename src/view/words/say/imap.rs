@@ -174,8 +174,18 @@ fn store(which: &str, words: &[Token], uid: bool) -> Option<String> {
         _ => texts(words.get(action_at + 1..)?),
     };
     let set = set(which, uid);
-    let silent = if action.ends_with(".SILENT") { ", without asking for the new flags" } else { "" };
     let thing = if action.contains("LABELS") { "label" } else { "flag" };
+    let silent =
+        if action.ends_with(".SILENT") { format!(", without asking for the new {thing}s") } else { String::new() };
+    if thing == "label" && !flags.is_empty() {
+        let labels: Vec<String> = flags.iter().map(|label| format!("“{label}”")).collect();
+        let (noun, labels) = (if labels.len() == 1 { "label" } else { "labels" }, list(&labels));
+        return Some(match action.chars().next() {
+            Some('+') => format!("gives the {noun} {labels} to {set}{silent}"),
+            Some('-') => format!("takes the {noun} {labels} off {set}{silent}"),
+            _ => format!("sets the labels of {set} to {labels}{silent}"),
+        });
+    }
     let flag_words = flag_meaning(&flags);
     Some(match action.chars().next() {
         Some('+') => format!("marks {set} as {flag_words}{silent}"),

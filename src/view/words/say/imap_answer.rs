@@ -32,8 +32,13 @@ pub(in crate::view::words) fn answer(line: Answer<'_>) -> Explained {
 fn status(line: Answer<'_>) -> Explained {
     let entry = row(Protocol::Imap, Category::Reply, line.word);
     let (code, _text) = code_of(line.rest);
-    let told = code.map(response_code);
     let completed = line.completes.map(plain_verb);
+    let logged_in =
+        line.word.eq_ignore_ascii_case("OK") && matches!(completed.as_deref(), Some("LOGIN" | "AUTHENTICATE"));
+    let told = code.map(|code| match split_word(code) {
+        ("CAPABILITY", rest) if logged_in => capabilities(rest, true),
+        _ => response_code(code),
+    });
     let outcome = match (line.word.to_ascii_uppercase().as_str(), completed) {
         ("OK", Some(verb)) => done(&verb),
         ("NO", Some(verb)) => format!("{verb} was refused"),
@@ -45,6 +50,8 @@ fn status(line: Answer<'_>) -> Explained {
     match told {
         None if outcome.is_empty() => Explained::new("a remark of the server", entry.source),
         None => Explained::new(outcome, entry.source),
+        // READ-ONLY and READ-WRITE say themselves that the mailbox is open.
+        Some(told) if told.text.starts_with(&outcome) => told,
         Some(told) => Explained::new(clauses([outcome, told.text]), told.source),
     }
 }
@@ -93,7 +100,7 @@ pub(in crate::view::words) fn response_code(code: &str) -> Explained {
     let words = tokens(rest);
     let first = words.first().and_then(Token::text).map(clip);
     let text = match (entry.word, first) {
-        ("CAPABILITY", Some(_)) => return capabilities(rest),
+        ("CAPABILITY", Some(_)) => return capabilities(rest, false),
         ("UIDNEXT", Some(uid)) => format!("the next new message will get the UID {uid} or a higher one"),
         ("UIDVALIDITY", Some(number)) => {
             format!(
@@ -143,8 +150,9 @@ fn texts(words: &[Token]) -> Vec<String> {
     words.iter().filter_map(Token::text).map(clip).collect()
 }
 
-/// A list of capabilities: how many, the ones that matter most, and those that no table knows.
-fn capabilities(rest: &str) -> Explained {
+/// A list of capabilities: how many, the ones that matter most, and those that no table knows. Ways to log in matter
+/// only before the login.
+fn capabilities(rest: &str, logged_in: bool) -> Explained {
     let words: Vec<&str> = rest.split_ascii_whitespace().collect();
     let logins: Vec<&str> = words
         .iter()
@@ -159,6 +167,7 @@ fn capabilities(rest: &str) -> Explained {
         .filter(|word| capability(Protocol::Imap, word).text.contains(" is an unknown "))
         .collect();
     let login = match (logins.is_empty(), has("LOGINDISABLED")) {
+        _ if logged_in => String::new(),
         (true, true) => "no login is possible before the connection is encrypted".to_owned(),
         (true, false) => String::new(),
         (false, disabled) => {
@@ -181,7 +190,7 @@ fn data(name: &str, line: Answer<'_>) -> Explained {
     };
     let words = tokens(line.rest);
     let text = match entry.word {
-        "CAPABILITY" => return capabilities(line.rest),
+        "CAPABILITY" => return capabilities(line.rest, false),
         word => said(word, line.number, &words, line.rest),
     };
     Explained::new(text.unwrap_or_else(|| entry.sentence.to_owned()), entry.source)
@@ -273,6 +282,15 @@ fn fetched(number: u64, items: &[Token]) -> Option<String> {
         parts.push(format!("has the subject “{}”", clip(subject)));
     }
     parts.extend(marked);
+    if let Some(labels) = value("X-GM-LABELS") {
+        let labels: Vec<String> = texts(labels.items()).iter().map(|label| format!("“{label}”")).collect();
+        let noun = if labels.len() == 1 { "the label" } else { "the labels" };
+        parts.push(if labels.is_empty() {
+            "has no labels".to_owned()
+        } else {
+            format!("has {noun} {}", list(&labels))
+        });
+    }
     if let Some(part) =
         names.iter().find(|name| name.contains('[') || name.starts_with("RFC822") && *name != "RFC822.SIZE")
     {
@@ -417,6 +435,13 @@ mod tests {
         says(Some(0), "EXISTS", "", "the mailbox is empty");
         says(Some(12), "FETCH", "(FLAGS (\\Seen))", "message 12 is marked as read (\\Seen)");
         says(Some(12), "FETCH", "(UID 7 FLAGS ())", "message 12, UID 7 has no flags");
+        says(
+            Some(2),
+            "FETCH",
+            "(X-GM-LABELS (\"Later this week\" Work) UID 41)",
+            "message 2, UID 41 has the labels “Later this week” and “Work”",
+        );
+        says(Some(2), "FETCH", "(X-GM-LABELS () UID 41)", "message 2, UID 41 has no labels");
         says(Some(3), "FETCH", "(RFC822.SIZE 2048 BODY[] {2048}", "message 3 has 2 kB and comes with BODY[] (2 kB)");
         says(None, "LIST", "(\\HasNoChildren \\Sent) \"/\" Sent", "there is “Sent”: for copies of sent messages");
         says(None, "STATUS", "INBOX (MESSAGES 3 UNSEEN 1)", "INBOX: 3 messages and 1 not read");
@@ -444,7 +469,7 @@ mod tests {
         assert_eq!(told.source, "RFC 5530 §3");
         let told =
             answer(Answer { word: "OK", rest: "[READ-WRITE] ok", completes: Some("SELECT"), ..Answer::default() });
-        assert_eq!(told.text, "the mailbox is open; the mailbox is open for reading and changing");
+        assert_eq!(told.text, "the mailbox is open for reading and changing");
     }
 
     #[test]

@@ -48,6 +48,9 @@ fn item_name(item: &str, several: bool) -> String {
         "RFC822" => ("the whole text", "the whole text"),
         "RFC822.HEADER" => ("all headers", "all headers"),
         "MODSEQ" => ("number of the last change", "numbers of the last change"),
+        "X-GM-MSGID" => ("Gmail's number of the message", "Gmail's numbers of the messages"),
+        "X-GM-THRID" => ("Gmail's number of the conversation", "Gmail's numbers of the conversations"),
+        "X-GM-LABELS" => ("Gmail's labels", "Gmail's labels"),
         "PREVIEW" => ("the first words", "the first words"),
         _ => return section(item, &upper),
     };
@@ -233,6 +236,12 @@ mod tests {
             "1:* (UID BODY.PEEK[HEADER.FIELDS (From MESSAGE-ID)])",
             "asks for UIDs and the headers From and Message-Id of all messages",
         );
+        says(
+            "UID FETCH",
+            "40:41 (X-GM-LABELS FLAGS)",
+            "asks for Gmail's labels and flags of messages with UID 40 to 41",
+        );
+        says("UID STORE", "41 +X-GM-LABELS (Later)", "gives the label “Later” to the message with UID 41");
         says("FETCH", "3 BODY.PEEK[1.2.MIME]", "asks for the headers of part 1.2 of message 3");
         says("FETCH", "3 BODY.PEEK[]<0.2048>", "asks for the first 2 kB of the whole text of message 3");
         says(

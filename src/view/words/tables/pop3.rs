@@ -77,6 +77,8 @@ table! { CAPABILITIES, Capability:
     "how many days the server keeps messages, or NEVER if it keeps them for good"
     "UIDL" "RFC 2449 §6.8"
     "the server gives messages names that never change"
+    "X-GOOGLE-RICO" "Gmail, not published"
+    "a private word of Gmail's; what it offers is not known"
     "IMPLEMENTATION" "RFC 2449 §6.9"
     "the name of the server program"
     "STLS" "RFC 2595 §4"

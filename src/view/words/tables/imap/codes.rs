@@ -125,6 +125,8 @@ table! { CODES, ResponseCode:
     "more messages were named than the server handles at once; the rest must be asked for again"
     "THROTTLED" "Gmail and Yahoo, not published"
     "the account is used too much, so the server answers slowly on purpose"
+    "MYRIGHTS" "Courier"
+    "what the person may do with this mailbox, in the letters of ACL"
     "WEBALERT" "Gmail, not published"
     "the person should sign in once in a web browser, at the address that follows, to allow this login"
 }

@@ -23,6 +23,8 @@ table! { REPLIES, Reply:
     "the server starts to send the mail that is waiting for the host"
     "334" "RFC 4954 §4"
     "go on with the login; behind it stands the server's challenge in base64"
+    "353" "draft-hall-prdr-00"
+    "the server looks at the message; an answer for each recipient follows, then one for all (PRDR)"
     "354" "RFC 5321 §4.2.3"
     "send the message now, and end it with a dot alone on a line"
     "421" "RFC 5321 §3.8"
