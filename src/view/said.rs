@@ -78,7 +78,10 @@ fn opened(open: &Open) -> String {
 
 /// The server as it was named, and the address that was dialled.
 pub(super) fn upstream(open: &Open) -> String {
-    if open.upstream.is_empty() {
+    if open.upstream.is_empty() && open.mode.as_deref() == Some("replay server") {
+        // Nobody was dialled, and nobody was to be.
+        format!("{} (played)", open.upstream_name)
+    } else if open.upstream.is_empty() {
         format!("{} (not reached)", open.upstream_name)
     } else if open.upstream == open.upstream_name {
         open.upstream.clone()

@@ -547,6 +547,11 @@ fn a_shell_needs_only_the_program() {
     let ran = Ran::new(&bash).expect_ok();
     let report: Value = serde_json::from_str(ran.text().trim()).unwrap();
     assert_eq!((&report["matched"], &report["unmet"]), (&Value::from(6), &serde_json::json!([])), "{ran}");
+    // The replay is a recording too, and says what it is.
+    let shown = run(folder.path(), &["show", "last"]).expect_ok().text();
+    for expected in ["(played)", "replay server", &ID[..ID.len() - 1]] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
 }
 
 /// Legs that differed then: the client is served as it was, and no offer leads nowhere.
