@@ -19,6 +19,7 @@ use mailtap::event::{Body, Event, Origin, Side, Stamp, Tls};
 use mailtap::proto::{self, Setup};
 use mailtap::session::{Config, Log, Next, Outbox, Session};
 use mailtap::view::words::{Explainer, Protocol};
+use mailtap::view::{Facts, Style, Talk as Shown};
 
 struct Talk {
     head: String,
@@ -130,6 +131,38 @@ fn dialects_are_explained_without_unknown_words_or_false_findings() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// One talk a protocol, whose conversation with explanations stands beside it as text.
+const SHOWN: [&str; 5] = ["imap/courier", "pop3/courier", "smtp/exim-prdr", "lmtp/rfc2033", "sieve/rfc5804"];
+
+#[test]
+fn conversations_with_explanations_fit_the_terminal() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/talks");
+    for name in SHOWN {
+        let talk = Talk::read(&fs::read_to_string(root.join(name).with_extension("talk")).unwrap());
+        let events = talk.run(usize::MAX).events;
+        let (spec, _) = proto::scheme(&talk.protocol).unwrap();
+        let protocol = Protocol::parse(spec.name).unwrap();
+        for columns in [80, 160] {
+            let style = Style { color: false, width: Some(columns) };
+            let mut shown = Shown::new(style, Facts::default()).annotated(Box::new(Explainer::new(protocol)));
+            let mut text = String::new();
+            for event in &events {
+                shown.event(event, &mut text);
+            }
+            shown.end(&mut text);
+            for line in text.lines() {
+                assert!(line.chars().count() <= columns, "{name} at {columns}: {line}");
+                assert!(!line.contains("│") || line.starts_with("                │"), "{name} at {columns}: {line}");
+            }
+            let file = root.join(format!("{name}.{columns}.txt"));
+            if std::env::var_os("BLESS").is_some() {
+                fs::write(&file, &text).unwrap();
+            }
+            assert_eq!(text, fs::read_to_string(&file).unwrap_or_default(), "{}; BLESS=1 renews it", file.display());
+        }
+    }
 }
 
 impl Talk {

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use crate::event::Side;
 
+use super::pasted::{is_chatter, side_of};
 use super::say::{imap, pop3, smtp};
 use super::{Category, Explained, Protocol, auth, find};
 
@@ -46,7 +47,7 @@ impl Reader {
         if self.listing {
             return self.listed(from, text);
         }
-        if text.trim().is_empty() {
+        if text.trim().is_empty() || (from.is_none() && is_chatter(text)) {
             return Told { protocol: self.protocol, from, explained: None };
         }
         if self.protocol.is_none() {
@@ -192,27 +193,6 @@ impl Reader {
         self.listing = status == "+OK" && tag.as_deref() == Some("many");
         pop3::answer(status, rest, verb.as_deref())
     }
-}
-
-/// The side that a mark at the beginning of the line names, and the line without it.
-fn side_of(line: &str) -> (Option<Side>, &str) {
-    const MARKS: [(&str, Side); 8] = [
-        ("C:", Side::Client),
-        ("S:", Side::Server),
-        ("c:", Side::Client),
-        ("s:", Side::Server),
-        (">>>", Side::Client),
-        ("<<<", Side::Server),
-        (">", Side::Client),
-        ("<", Side::Server),
-    ];
-    let trimmed = line.trim_start();
-    for (mark, side) in MARKS {
-        if let Some(rest) = trimmed.strip_prefix(mark) {
-            return (Some(side), rest.strip_prefix(' ').unwrap_or(rest));
-        }
-    }
-    (None, line)
 }
 
 /// The protocol that a line can only be of.
@@ -381,6 +361,21 @@ mod tests {
         assert_eq!(texts[7], "");
         assert_eq!(texts[8], "the dot ends it");
         assert!(texts.iter().all(|text| !text.contains("sesame")));
+    }
+
+    #[test]
+    fn a_terminal_program_s_own_lines_are_passed_over() {
+        let (protocol, texts) = told(&[
+            "Trying 192.0.2.1...",
+            "Connected to mail.example.",
+            "220 mail.example ESMTP",
+            "QUIT",
+            "221 bye",
+            "Connection closed by foreign host.",
+        ]);
+        assert_eq!(protocol, Some(Protocol::Smtp));
+        assert_eq!((texts[1].as_str(), texts[5].as_str()), ("", ""));
+        assert!(texts[3].starts_with("says goodbye"));
     }
 
     #[test]

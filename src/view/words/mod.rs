@@ -8,6 +8,7 @@ mod lines;
 mod lookup;
 
 mod near;
+mod pasted;
 mod say;
 mod tables;
 
