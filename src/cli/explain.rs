@@ -75,7 +75,8 @@ fn lines(json: bool) -> Result<(), Failure> {
         }
         let text = String::from_utf8_lossy(&line);
         let told = reader.line(&text);
-        print(text.trim_end_matches(['\r', '\n']), told.protocol, told.explained.as_ref(), None, json)?;
+        let shown = told.shown.as_deref().unwrap_or(text.trim_end_matches(['\r', '\n']));
+        print(shown, told.protocol, told.explained.as_ref(), None, json)?;
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::event::Side;
 
-use super::pasted::{is_chatter, side_of};
+use super::pasted::{is_chatter, masked, side_of};
 use super::say::{imap, pop3, smtp};
 use super::{Category, Explained, Protocol, auth, find};
 
@@ -19,6 +19,8 @@ pub struct Told {
     pub protocol: Option<Protocol>,
     pub from: Option<Side>,
     pub explained: Option<Explained>,
+    /// The line as it may be shown again, where it holds a secret.
+    pub shown: Option<String>,
 }
 
 /// Reads the lines of one session.
@@ -33,6 +35,8 @@ pub struct Reader {
     listing: bool,
     /// SMTP's text of a reply so far: a reply of several lines is told by its parts.
     ehlo: bool,
+    /// Whether the client's next line is a literal of LOGIN: a name or a password.
+    literal: bool,
 }
 
 impl Reader {
@@ -48,18 +52,26 @@ impl Reader {
             return self.listed(from, text);
         }
         if text.trim().is_empty() || (from.is_none() && is_chatter(text)) {
-            return Told { protocol: self.protocol, from, explained: None };
+            return Told { protocol: self.protocol, from, explained: None, shown: None };
         }
         if self.protocol.is_none() {
             self.protocol = guess(from, text);
         }
+        let in_login = self.login.is_some() || self.literal;
         let (side, explained) = match self.protocol {
             Some(Protocol::Imap) => self.imap(from, text),
             Some(Protocol::Smtp) => self.smtp(from, text),
             Some(Protocol::Pop3) => self.pop3(from, text),
             _ => (from, None),
         };
-        Told { protocol: self.protocol, from: side, explained }
+        if side == Some(Side::Server) {
+            return Told { protocol: self.protocol, from: side, explained, shown: None };
+        }
+        let before = &line[..line.trim_end_matches(['\r', '\n']).len() - text.len()];
+        let shown = masked(self.protocol, in_login, text).map(|masked| format!("{before}{masked}"));
+        let login = in_login || text.split(' ').nth(1).is_some_and(|verb| verb.eq_ignore_ascii_case("LOGIN"));
+        self.literal = self.protocol == Some(Protocol::Imap) && login && text.ends_with('}');
+        Told { protocol: self.protocol, from: side, explained, shown }
     }
 
     fn listed(&mut self, from: Option<Side>, text: &str) -> Told {
@@ -69,7 +81,7 @@ impl Reader {
             let source = if self.protocol == Some(Protocol::Smtp) { "RFC 5321 §4.1.1.4" } else { "RFC 1939 §3" };
             Explained::new("the dot ends it", source)
         });
-        Told { protocol: self.protocol, from, explained }
+        Told { protocol: self.protocol, from, explained, shown: None }
     }
 
     fn remember(&mut self, tag: &str, verb: &str) {
@@ -376,6 +388,25 @@ mod tests {
         assert_eq!(protocol, Some(Protocol::Smtp));
         assert_eq!((texts[1].as_str(), texts[5].as_str()), ("", ""));
         assert!(texts[3].starts_with("says goodbye"));
+    }
+
+    #[test]
+    fn secrets_are_not_shown_again() {
+        let mut reader = Reader::default();
+        let mut shown = |line: &str| reader.line(line).shown;
+        assert_eq!(shown("* OK ready"), None);
+        assert_eq!(shown("C: a1 LOGIN joe sesame").as_deref(), Some("C: a1 LOGIN joe «redacted»"));
+        assert_eq!(shown("S: a1 NO no"), None);
+        assert_eq!(shown("a2 LOGIN joe {6}"), None);
+        assert_eq!(shown("+ go on"), None);
+        assert_eq!(shown("sesame").as_deref(), Some("«redacted»"));
+        assert_eq!(shown("a2 NO no"), None);
+        assert_eq!(shown("a3 AUTHENTICATE PLAIN"), None);
+        assert_eq!(shown("+ "), None);
+        assert_eq!(shown("AGpvZQBzZXNhbWU=\r\n").as_deref(), Some("«redacted»"));
+        assert_eq!(Reader::default().line("PASS open sesame").shown.as_deref(), Some("PASS «redacted»"));
+        let mut reader = Reader::new(Protocol::Smtp);
+        assert_eq!(reader.line("AUTH PLAIN AGpvZQBzZXNhbWU=").shown.as_deref(), Some("AUTH PLAIN «redacted»"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Takes a pasted line; gives who spoke, what was said, or that the line is the program's own chatter.
 //! Does not know what the words mean.
 
+use super::Protocol;
 use crate::event::Side;
 
 /// What a client and a server's line begin with in transcripts.
@@ -80,6 +81,25 @@ fn logged(line: &str) -> Option<(Option<Side>, &str)> {
 /// Whether the program speaks, rather than one of the two sides.
 pub(super) fn is_chatter(line: &str) -> bool {
     CHATTER.iter().any(|beginning| line.starts_with(beginning))
+}
+
+/// A client's line without what is secret in it, where there is something.
+pub(super) fn masked(protocol: Option<Protocol>, in_login: bool, text: &str) -> Option<String> {
+    const MARK: &str = "«redacted»";
+    if in_login {
+        let ends_login = text == "*" || text.is_empty() || text.ends_with('}');
+        return (!ends_login).then(|| MARK.to_owned());
+    }
+    let words: Vec<&str> = text.split(' ').collect();
+    let upper = |at: usize| words.get(at).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
+    let kept = match (protocol?, upper(0).as_str(), upper(1).as_str()) {
+        (Protocol::Imap, _, "LOGIN" | "AUTHENTICATE") => 3,
+        (Protocol::Pop3, "PASS", _) => 1,
+        (Protocol::Pop3, "APOP", _) | (Protocol::Pop3 | Protocol::Smtp, "AUTH", _) => 2,
+        _ => return None,
+    };
+    let secret = words.get(kept..).filter(|rest| !rest.is_empty() && !(rest.len() == 1 && rest[0].ends_with('}')))?;
+    (!secret.concat().is_empty()).then(|| format!("{} {MARK}", words[..kept].join(" ")))
 }
 
 #[cfg(test)]
