@@ -80,7 +80,11 @@ impl Explainer {
                 Explained::new(format!("the server greets: {}", told.text), told.source)
             }
             Protocol::Smtp => smtp::answer(&greeting.status, &[&greeting.text], None),
-            Protocol::Pop3 => pop3::answer(&greeting.status, behind_word(line), None),
+            Protocol::Pop3 => {
+                let told = pop3::answer(&greeting.status, behind_word(line), None);
+                let plain = greeting.status == "+OK" && !told.text.contains("greets");
+                if plain { Explained::new("the server greets and is ready", "RFC 1939 §4") } else { told }
+            }
             Protocol::Sieve | Protocol::Sasl => return None,
         })
     }

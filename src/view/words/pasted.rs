@@ -98,7 +98,7 @@ pub(super) fn masked(protocol: Option<Protocol>, in_login: bool, text: &str) -> 
         (Protocol::Pop3, "APOP", _) | (Protocol::Pop3 | Protocol::Smtp, "AUTH", _) => 2,
         _ => return None,
     };
-    let secret = words.get(kept..).filter(|rest| !rest.is_empty() && !(rest.len() == 1 && rest[0].ends_with('}')))?;
+    let secret = words.get(kept..).filter(|rest| !(rest.is_empty() || rest.len() == 1 && rest[0].ends_with('}')))?;
     (!secret.concat().is_empty()).then(|| format!("{} {MARK}", words[..kept].join(" ")))
 }
 
