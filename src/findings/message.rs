@@ -43,7 +43,7 @@ pub const SIZE_MISMATCH: Finding = Finding::warn(
     "size-mismatch",
     "a message has another size than was said",
     "Room was made, or progress shown, for the wrong size; a client that counts on it cuts the message off or waits for more",
-    "RFC 1870 §6, RFC 9051 §2.3.4",
+    "RFC 1870 §6.3, RFC 9051 §2.3.4",
 );
 
 pub const OCTET_COUNT: Finding = Finding::warn(

@@ -22,14 +22,14 @@ pub const NOT_OFFERED: Finding = Finding::warn(
     "capability-not-offered",
     "the client used an extension that the server does not offer",
     "Servers refuse it as a rule: the client must look at the capabilities, and again after TLS and login",
-    "RFC 5321 §4.1.1.1, RFC 9051 §6.1.1, RFC 2449 §3",
+    "RFC 5321 §4.1.1.1, RFC 9051 §6.1.1, RFC 2449 §5",
 );
 
 pub const CAPABILITIES_CHANGED: Finding = Finding::info(
     "capabilities-changed",
     "the server's capabilities differ before and after TLS or login, other than they do as a rule",
     "A client that remembers the first list is misled: it must ask again",
-    "RFC 9051 §6.1.1, RFC 3207 §4.2, RFC 2449 §3",
+    "RFC 9051 §6.1.1, RFC 3207 §4.2, RFC 2449 §5",
 );
 
 pub const PREAUTH: Finding = Finding::warn(
@@ -43,7 +43,7 @@ pub const ALERT_BEFORE_TLS: Finding = Finding::warn(
     "alert-before-tls",
     "the server had a text for the person in front of the client (ALERT), and there was no TLS",
     "Anybody on the way can have written it. Clients should not show it before TLS has begun",
-    "RFC 9051 §11.1",
+    "RFC 9051 §7.1",
 );
 
 pub const LITERAL_MINUS: Finding = Finding::warn(

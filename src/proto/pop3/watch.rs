@@ -118,7 +118,7 @@ impl PopWatch {
             _ => None,
         };
         if matches!(asked.verb.as_str(), "PASS" | "APOP" | "AUTH") {
-            // RFC 2449 §3: the capabilities may be others in the transaction state.
+            // RFC 2449 §5: the capabilities may be others in the transaction state.
             self.offer.forget();
         }
         self.coming = Some((seq, asked));
