@@ -11,6 +11,7 @@ use crate::support::clients::{curl, curl_with};
 use crate::support::mailtap::{Mailtap, run};
 use crate::support::recording::files_with;
 use crate::support::through::spellings;
+use crate::support::wait_for;
 
 /// Sending, and fetching by IMAP and POP3, in plaintext and through STARTTLS.
 const SESSIONS: usize = 6;
@@ -103,7 +104,8 @@ fn without_its_client_it_waits_for_yours_and_keeps_mail_where_it_is_told_to() {
     let args = ["demo", "--json", "--no-client", "--free-ports", "--mail", folder, "--user", "ann:Garden-Gate-9"];
     for round in 1..=2 {
         let mut demo = Mailtap::launch(&args, 7);
-        let account = accounts(&demo).into_iter().find(|account| account["user"] == "ann").expect("a line about ann");
+        let account =
+            wait_for("a line about ann", || accounts(&demo).into_iter().find(|account| account["user"] == "ann"));
         let url = |service: &str| account[service].as_str().expect("an address").to_owned();
         let login = format!("ann:{}", account["password"].as_str().expect("a password"));
         let address = account["address"].as_str().expect("an address");
@@ -122,7 +124,6 @@ fn without_its_client_it_waits_for_yours_and_keeps_mail_where_it_is_told_to() {
 }
 
 fn accounts(demo: &Mailtap) -> Vec<Value> {
-    demo.account();
     let lines = demo.printed();
     let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.filter(|line| line["kind"] == "account").collect()
