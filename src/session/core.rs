@@ -115,11 +115,12 @@ impl Core {
         if self.listens {
             self.heard.extend(Heard::of(&piece.body));
         }
+        // Before anything is taken out: what is found must not depend on what is kept.
+        let found = self.watch.look(now, self.next, &piece);
         let (wire, redacted) = match self.places(&mut piece) {
             places if places.is_empty() => (Cow::Borrowed(piece.wire), false),
             places => (Cow::Owned(masked(piece.wire, &places)), true),
         };
-        let found = self.watch.look(now, self.next, &piece);
         let mut event = Event { seq: self.next, at: now, from: piece.from.into(), wire, redacted, body: piece.body };
         if let Body::Content(content) = &mut event.body
             && !self.contents.take(piece.from, piece.wire, content, &mut event.wire)
@@ -135,7 +136,12 @@ impl Core {
     fn found(&mut self, now: Stamp, about: Seq, found: Vec<Note>, log: &mut dyn Log) {
         for note in found {
             let about = note.about.or(Some(about));
-            self.emit(now, Origin::Proxy, b"", Body::Note(Note { about, ..note }), log);
+            let mut body = Body::Note(Note { about, ..note });
+            // It may name what a peer said, and a peer may say a password in place of a capability.
+            if !self.config.keep_secrets {
+                self.secrets.scrub(&mut body);
+            }
+            self.emit(now, Origin::Proxy, b"", body, log);
         }
     }
 
@@ -266,7 +272,8 @@ impl Sink for Tap<'_> {
 
     fn capabilities(&mut self, names: Vec<String>) {
         if let Some(note) = self.core.watch.offered(names) {
-            self.note(note);
+            let last = self.core.next.saturating_sub(1);
+            self.core.found(self.now, last, vec![note], self.log);
         }
     }
 

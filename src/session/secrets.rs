@@ -106,6 +106,7 @@ impl Secrets {
                 self.object(&mut command.args);
             }
             Body::Auth(auth) => self.object(&mut auth.args),
+            Body::Note(note) => self.text(&mut note.text),
             _ => {}
         }
     }

@@ -443,6 +443,21 @@ fn of_certificates() {
     }
 }
 
+/// A server that takes the password for a capability does not bring it into the log by way of a finding.
+#[test]
+fn no_finding_says_a_password() {
+    let said = "TLS\nS: * OK [CAPABILITY IMAP4rev1 GARDENGATE9] hi\nC: a LOGIN u GARDENGATE9\nS: a OK [CAPABILITY IMAP4rev1] in";
+    let found = notes("imap", said);
+    assert!(
+        found.iter().any(|(code, text)| code == "capabilities-changed" && text.contains("«redacted»")),
+        "{found:?}"
+    );
+    let said = "S: +OK\nC: CAPA\nS: +OK\nS: GARDENGATE9\nS: .\nC: STLS\nS: +OK\nC: USER u\nS: +OK\nC: PASS GARDENGATE9\nS: +OK\nC: CAPA\nS: +OK\nS: TOP\nS: .";
+    for (code, text) in found.iter().chain(&notes("pop3", said)) {
+        assert!(!text.to_ascii_lowercase().contains("gardengate9"), "{code}: {text}");
+    }
+}
+
 #[test]
 fn what_is_found_again_and_again_is_noted_a_few_times() {
     let found = notes("imap", &format!("S: * OK hi\n{}", "C: a NOOP\nS: a OK\n".repeat(100)));
