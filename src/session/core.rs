@@ -125,6 +125,10 @@ impl Core {
         if let Body::Content(content) = &mut event.body
             && !self.contents.take(piece.from, piece.wire, content, &mut event.wire)
         {
+            // These bytes are left out of the log, and what is wrong with them is not.
+            let (left_out, of) = (self.next, content.of);
+            let about = |note: Note| Note { about: note.about.map(|about| if about < left_out { about } else { of }), ..note };
+            self.found(now, of, found.into_iter().map(about).collect(), log);
             return self.next;
         }
         let seq = self.log(event, log);

@@ -27,9 +27,17 @@ impl Log for Codes {
 /// What is said: `C: line`, `S: line`, `C| bytes\n`, `~SECONDS` (time goes by), `TLS` (both legs have it now), `LATE` (what is
 /// held is passed on without an answer).
 fn notes(protocol: &str, said: &str) -> Vec<(String, String)> {
+    let whole = notes_with(protocol, said, Config::default());
+    // What is wrong with a message does not depend on whether it is kept.
+    let without_bodies = notes_with(protocol, said, Config { bodies: 0, ..Config::default() });
+    assert_eq!(whole, without_bodies, "without bodies, of\n{said}");
+    whole
+}
+
+fn notes_with(protocol: &str, said: &str, config: Config) -> Vec<(String, String)> {
     let (spec, _) = proto::scheme(protocol).unwrap();
     let mut codes = Codes::default();
-    let mut session = Session::new(spec, Setup::default(), false, Config::default());
+    let mut session = Session::new(spec, Setup::default(), false, config);
     let mut now = Stamp(1_000_000_000);
     session.open(now, Open::default(), &mut codes);
     for line in said.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
