@@ -1,5 +1,6 @@
-//! One line an event, as `tail` prints it: time, session, who speaks, what, how long it took.
-//! Takes events of any sessions, gives lines cut to the width.
+//! An event as `tail` prints it: time, session, who speaks, what, how long it took.
+//! Takes events of any sessions. What came over the wire is one line, cut to the width; what mailtap itself has to say
+//! of it is wrapped.
 //! Keeps nothing from one event to the next.
 
 use crate::event::{Body, Event};
@@ -13,11 +14,10 @@ const SHOWN_MAX: usize = 4096;
 /// What stands between the lines of a reply that has several.
 const LINE_BREAK: &str = " ⏎ ";
 
-/// The event's line; None for content that goes on, whose size is told with its last part.
-#[must_use]
-pub fn line(session: &str, event: &Event<'_>, style: Style) -> Option<Line> {
+/// Appends the event's line; none for content that goes on, whose size is told with its last part.
+pub fn line(session: &str, event: &Event<'_>, style: Style, out: &mut String) {
     if matches!(&event.body, Body::Content(content) if !content.last) {
-        return None;
+        return;
     }
     let (who, arrow) = said::arrow(event);
     let head = Line::new()
@@ -26,13 +26,18 @@ pub fn line(session: &str, event: &Event<'_>, style: Style) -> Option<Line> {
         .add(Role::Aside, text::short(session))
         .add(Role::Plain, " ")
         .add(who, arrow);
+    if let Some(sentence) = said::sentence(event) {
+        let indent = head.width();
+        return style.lay(head.add(said::role(event), &sentence), indent, out);
+    }
     let beside = said::latency(event).map(|latency| format!("  {}", text::duration(latency))).unwrap_or_default();
     let beside = Line::new().add(Role::Aside, &beside);
-    let line = head.append(body(event, style));
-    Some(match style.width {
+    let line = head.append(wire(event, style));
+    let line = match style.width {
         Some(width) => line.cut(width.saturating_sub(beside.width())).append(beside).cut(width),
         None => line.append(beside),
-    })
+    };
+    line.write(style.color, out);
 }
 
 /// Columns before the text of a line, for what is put under it.
@@ -41,11 +46,8 @@ pub fn indent(session: &str) -> usize {
     text::time_of_day(crate::event::Stamp(0)).len() + 1 + super::paint::width(text::short(session)) + 1
 }
 
-fn body(event: &Event<'_>, style: Style) -> Line {
+fn wire(event: &Event<'_>, style: Style) -> Line {
     let role = said::role(event);
-    if let Some(sentence) = said::sentence(event) {
-        return Line::new().add(role, &sentence);
-    }
     let shown_max = style.width.map_or(SHOWN_MAX, |width| (width * 4).min(SHOWN_MAX));
     let shown = event.wire.get(..shown_max).unwrap_or(&event.wire);
     let mut line = Line::new();

@@ -63,14 +63,11 @@ impl Live {
             Form::Text(style) => style,
         };
         let mut text = String::new();
-        if let Some(line) = line::line(session, event, style) {
-            line.write(style.color, &mut text);
-        }
+        line::line(session, event, style, &mut text);
         if let Some(annotation) = self.annotation(session, event) {
             let indent = line::indent(session);
             let annotation = said::explained(&annotation.sentence(), indent);
-            let width = style.width.unwrap_or(usize::MAX);
-            annotation.wrap(width, indent + 2).iter().for_each(|line| line.write(style.color, &mut text));
+            style.lay(annotation, indent + 2, &mut text);
         }
         out.extend_from_slice(text.as_bytes());
     }

@@ -44,8 +44,16 @@ pub(in crate::view::words) fn answer(status: &str, rest: &str, completes: Option
         find(Protocol::Pop3, Category::ResponseCode, code)
             .map_or_else(|| unknown(Protocol::Pop3, Category::ResponseCode, code), Explained::from)
     });
+    let mut source = entry.source;
     let outcome = match (status, completes) {
-        ("+OK", Some(verb)) => accepted(verb, text).unwrap_or_else(|| entry.text.clone()),
+        ("+OK", Some(verb)) => match accepted(verb, text) {
+            // What it means stands where its command does.
+            Some(outcome) => {
+                source = find(Protocol::Pop3, Category::Command, verb).map_or(source, |command| command.source);
+                outcome
+            }
+            None => entry.text.clone(),
+        },
         ("+OK", None) if greets(rest) => "the server greets; the part in <> can be used to log in with APOP".to_owned(),
         ("-ERR", Some("PASS" | "APOP" | "AUTH")) if told.is_none() => {
             "the login failed: most often name or password is wrong".to_owned()
@@ -55,7 +63,7 @@ pub(in crate::view::words) fn answer(status: &str, rest: &str, completes: Option
     };
     match told {
         Some(told) => Explained::new(clauses([outcome, told.text]), told.source),
-        None => Explained::new(outcome, entry.source),
+        None => Explained::new(outcome, source),
     }
 }
 
@@ -68,7 +76,7 @@ fn accepted(verb: &str, text: &str) -> Option<String> {
     let numbers: Vec<u64> = text.split(' ').map_while(|word| word.parse().ok()).collect();
     Some(match (verb, numbers.as_slice()) {
         ("STAT", [messages, bytes, ..]) => {
-            format!("there are {}, {} together", count(*messages, "message"), size(*bytes))
+            format!("the mailbox holds {}, {} in all", count(*messages, "message"), size(*bytes))
         }
         ("LIST", [message, bytes, ..]) => format!("message {message} has {}", size(*bytes)),
         ("LIST", _) => "the sizes follow, a message a line: number and bytes".to_owned(),
@@ -82,7 +90,7 @@ fn accepted(verb: &str, text: &str) -> Option<String> {
         ("STLS", _) => "the encryption begins now".to_owned(),
         ("DELE", _) => "the message is marked for removal".to_owned(),
         ("RSET", _) => "no message is marked for removal any more".to_owned(),
-        ("QUIT", _) => "goodbye; the marked messages are removed now".to_owned(),
+        ("QUIT", _) => "goodbye; messages marked with DELE are removed now".to_owned(),
         _ => return None,
     })
 }
@@ -104,7 +112,7 @@ mod tests {
 
     #[test]
     fn answers_are_read_by_their_command() {
-        assert_eq!(answer("+OK", " 2 320", Some("STAT")).text, "there are 2 messages, 320 bytes together");
+        assert_eq!(answer("+OK", " 2 320", Some("STAT")).text, "the mailbox holds 2 messages, 320 bytes in all");
         assert_eq!(answer("+OK", "1 1024", Some("LIST")).text, "message 1 has 1 kB");
         assert!(answer("+OK", "POP3 ready <1896.697@mail.example>", None).text.contains("APOP"));
         let refused = answer("-ERR", "[IN-USE] locked", Some("PASS"));
