@@ -139,7 +139,7 @@ table! { OPTIONS, ListOption:
     "LIST: numbers about each mailbox too"
     "MYRIGHTS" "RFC 8440 §3"
     "LIST: the person's rights on each mailbox too"
-    "METADATA" "RFC 9590"
+    "METADATA" "RFC 9590 §3"
     "LIST: notes kept with each mailbox too"
     "CHILDINFO" "RFC 9051 §6.3.9.6"
     "LIST: why a mailbox is named that itself does not match: one below it does"
