@@ -48,9 +48,12 @@ pub(super) fn unknown(protocol: Protocol, category: Category, word: &str) -> Exp
         (Protocol::Imap, Category::Flag) => ("keyword", "RFC 9051 §2.3.2"),
         (Protocol::Imap, _) => ("word", "RFC 9051 §7"),
         (Protocol::Pop3, Category::Command) => ("command", "RFC 2449 §7"),
+        (Protocol::Pop3, Category::ResponseCode) => ("response code", "RFC 2449 §8"),
         (Protocol::Pop3, _) => ("capability", "RFC 2449 §7"),
-        (Protocol::Sasl, _) => ("login mechanism", "RFC 4422"),
-        (Protocol::Sieve, _) => ("word", "RFC 5804"),
+        (Protocol::Sasl, _) => ("login mechanism", "RFC 4422 §3.1"),
+        (Protocol::Sieve, Category::Capability) => ("word", "RFC 5804 §1.7"),
+        (Protocol::Sieve, Category::ResponseCode) => ("word", "RFC 5804 §1.3"),
+        (Protocol::Sieve, _) => ("word", "RFC 5804 §2"),
     };
     let shown = plain::clip(word);
     let text = match nearest(word, known) {
