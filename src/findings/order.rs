@@ -8,7 +8,7 @@ pub const EARLY_TALK: Finding = Finding::warn(
     "early-talk",
     "the client spoke before the server had greeted it",
     "Servers take that for a sign of spam software, and some hang up: the client must wait for the greeting",
-    "RFC 5321 §4.3.1, RFC 1939 §4, RFC 9051 §7.1.5",
+    "RFC 5321 §4.3.1, RFC 1939 §4, RFC 9051 §2.2",
 );
 
 pub const PIPELINING: Finding = Finding::warn(

@@ -99,7 +99,7 @@ pub const TLS_OLD: Finding = Finding::warn(
     "tls-version",
     "a side speaks only versions of TLS that are given up",
     "mailtap speaks 1.2 and 1.3: update the program, or turn these on in it",
-    "RFC 8996",
+    "RFC 8996 §4, RFC 8996 §5",
 );
 
 pub const TLS_PLAINTEXT: Finding = Finding::warn(

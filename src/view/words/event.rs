@@ -216,7 +216,12 @@ fn listing(text: &str) -> Option<Explained> {
 
 fn encryption(tls: &Tls) -> Explained {
     let version = tls.version.as_deref().unwrap_or("TLS");
-    let source = if version.contains("1.2") { "RFC 5246" } else { "RFC 8446" };
+    let source = match (version.contains("1.2"), &tls.error) {
+        (true, Some(_)) => "RFC 5246 §7.2.2",
+        (true, None) => "RFC 5246 §6.2.3",
+        (false, Some(_)) => "RFC 8446 §6.2",
+        (false, None) => "RFC 8446 §5.2",
+    };
     let text = match (&tls.error, tls.how.as_str()) {
         (Some(error), _) => format!("the encryption could not be set up: {}", clip(error)),
         (None, "implicit") => format!("everything is encrypted from the first byte, by {}", clip(version)),
