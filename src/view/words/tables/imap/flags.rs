@@ -83,7 +83,7 @@ table! { KEYWORDS, Flag:
     "$autosent" "RFC 9979 §7.1"
     "the message was sent by a program on the person's behalf, such as a holiday notice"
     "$unsubscribed" "RFC 9979 §6.2"
-    "the person has left the mailing list that sent this message"
+    "the person has asked to leave the mailing list that sent this message"
     "$canunsubscribe" "RFC 9979 §6.1"
     "the message has a link for leaving its mailing list that the server trusts"
     "$imported" "RFC 9979 §7.3"
