@@ -44,6 +44,8 @@ pub struct Secure {
 pub struct Failed {
     pub facts: Tls,
     pub failure: Failure,
+    /// What the peer said in place of its hello.
+    pub plaintext: Vec<u8>,
 }
 
 /// A finished handshake.
@@ -68,13 +70,14 @@ impl Secure {
     /// Waits for the client's hello; `early` is what was read of it already.
     pub async fn hello(&self, leg: &mut Leg, how: &str, early: &[u8]) -> Result<Asked, Box<Failed>> {
         let reading = read_hello(leg, early);
-        let failed = |failure, facts| Box::new(Failed { facts: described(how, facts), failure });
+        let failed = |failure, facts| Box::new(Failed::new(how, facts, failure));
         match timeout(self.handshake, reading).await {
             Ok(Ok(asked)) => Ok(asked),
             Ok(Err(Stop::Refused(refusal))) => {
-                let Refusal { alert, offer, failure, .. } = *refusal;
+                let Refusal { alert, offer, failure, plaintext, .. } = *refusal;
                 let _ = timeout(self.handshake, leg.socket_mut().write_all(&alert)).await;
-                Err(failed(failure, offer.as_ref().map(Facts::of_offer).unwrap_or_default()))
+                let facts = offer.as_ref().map(Facts::of_offer).unwrap_or_default();
+                Err(Box::new(Failed { plaintext, ..Failed::new(how, facts, failure) }))
             }
             Ok(Err(Stop::Broken(error))) => Err(failed(failure::of_io(Peer::Client, CLIENT, &error), Facts::default())),
             Err(_) => Err(failed(failure::of_timeout(Peer::Client, CLIENT, self.handshake), Facts::default())),
@@ -94,7 +97,7 @@ impl Secure {
             Ok(Err(error)) => failure::of_io(Peer::Client, CLIENT, &error),
             Err(_) => failure::of_timeout(Peer::Client, CLIENT, self.handshake),
         };
-        Err(Box::new(Failed { facts: described(how, Facts::default()), failure }))
+        Err(Box::new(Failed::new(how, Facts::default(), failure)))
     }
 
     /// Shakes hands with the server, as its client: with the SNI and ALPN that the mail client offers.
@@ -108,10 +111,10 @@ impl Secure {
         let offer = asked.map(|asked| &asked.hello.offer);
         let alpn = offer.map(|offer| offer.alpn.as_slice()).unwrap_or_default();
         let target = Target { name, sni: offer.and_then(|offer| offer.sni.as_deref()), alpn };
-        let (connection, watch) = self.upstream.connect(&target).map_err(|error| {
-            let failure = broken_here(&error.to_string());
-            Box::new(Failed { facts: described(how, Facts::default()), failure })
-        })?;
+        let (connection, watch) = self
+            .upstream
+            .connect(&target)
+            .map_err(|error| Box::new(Failed::new(how, Facts::default(), broken_here(&error.to_string()))))?;
         leg.start_tls(Connection::Client(connection));
         let ended = shake(leg, self.handshake).await;
         let facts = match leg.tls() {
@@ -127,7 +130,7 @@ impl Secure {
                 }
                 (_, Problem::Slow) => failure::of_timeout(Peer::Server, name, self.handshake),
             };
-            return Err(Box::new(Failed { facts: described(how, facts), failure }));
+            return Err(Box::new(Failed::new(how, facts, failure)));
         }
         let names = facts.certificate.as_ref().map(|certificate| certificate.names.clone()).unwrap_or_default();
         let alpn = leg.tls().and_then(|tls| tls.alpn_protocol()).map(<[u8]>::to_vec);
@@ -146,7 +149,7 @@ impl Secure {
     ) -> Result<Done, Box<Failed>> {
         let Asked { hello, mut rest } = asked;
         let offer = hello.offer.clone();
-        let failed = |failure, facts| Box::new(Failed { facts: described(how, facts), failure });
+        let failed = |failure, facts| Box::new(Failed::new(how, facts, failure));
         let listener: IpAddr = leg.socket().local_ip().unwrap_or(IpAddr::from([0, 0, 0, 0]));
         let name = offer.sni.as_deref().unwrap_or(upstream);
         let request = LeafRequest { name: Some(name), extra: names, listener };
@@ -194,6 +197,10 @@ enum Problem {
 }
 
 impl Failed {
+    fn new(how: &str, facts: Facts, failure: Failure) -> Failed {
+        Failed { facts: described(how, facts), failure, plaintext: Vec::new() }
+    }
+
     /// The failure in one sentence, with what to do about it.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -212,7 +219,12 @@ async fn read_hello(leg: &mut Leg, early: &[u8]) -> Result<Asked, Stop> {
         match reader.feed(&mut bytes) {
             Ok(Some(hello)) => return Ok(Asked { hello, rest: bytes.to_vec() }),
             Ok(None) => {}
-            Err(refusal) => return Err(Stop::Refused(refusal)),
+            Err(mut refusal) => {
+                if !refusal.plaintext.is_empty() {
+                    refusal.plaintext.extend_from_slice(bytes);
+                }
+                return Err(Stop::Refused(refusal));
+            }
         }
         let mut block = [0; HELLO_BLOCK];
         let read = poll_fn(|cx| {

@@ -339,6 +339,11 @@ impl Call {
     fn tell_failed(&mut self, side: Side, failed: &Failed) -> String {
         let facts = Tls { error: Some(failed.failure.text.clone()), ..failed.facts.clone() };
         self.pump.session.implicit_tls(clock::now(), side, facts, &mut self.pump.track.log());
+        if !failed.plaintext.is_empty() {
+            let upgrade = failed.facts.how == STARTTLS;
+            let mut log = self.pump.track.log();
+            self.pump.session.plaintext(clock::now(), side, &failed.plaintext, upgrade, &mut log);
+        }
         match side {
             Side::Client => self.note(failed.failure.code, failed.sentence()),
             Side::Server => self.tell_advice(failed),

@@ -53,7 +53,7 @@ pub async fn listen(socket: &mut Socket, mut read: Vec<u8>) -> io::Result<(Vec<u
         match peek(&read) {
             Peek::More => {}
             Peek::Hello(offer) => return Ok((read, Some(*offer))),
-            Peek::Ssl2 | Peek::NotTls(_) | Peek::Damaged => return Ok((read, None)),
+            Peek::Ssl2 | Peek::NotTls | Peek::Damaged => return Ok((read, None)),
         }
         if socket.read_buf(&mut read).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -127,7 +127,8 @@ impl Core {
         {
             // These bytes are left out of the log, and what is wrong with them is not.
             let (left_out, of) = (self.next, content.of);
-            let about = |note: Note| Note { about: note.about.map(|about| if about < left_out { about } else { of }), ..note };
+            let about =
+                |note: Note| Note { about: note.about.map(|about| if about < left_out { about } else { of }), ..note };
             self.found(now, of, found.into_iter().map(about).collect(), log);
             return self.next;
         }

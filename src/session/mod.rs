@@ -114,6 +114,15 @@ impl Session {
         self.core.emit(now, Origin::Proxy, b"", Body::Open(Box::new(open)), log);
     }
 
+    /// A side said this where its TLS handshake was to begin. With `upgrade` it stood behind an upgrade.
+    pub fn plaintext(&mut self, now: Stamp, from: Side, bytes: &[u8], upgrade: bool, log: &mut dyn Log) {
+        if upgrade {
+            self.inject(now, from, bytes, log);
+        } else {
+            self.unread(now, from, bytes, log);
+        }
+    }
+
     /// A leg has finished its TLS handshake, other than in an upgrade that the session asked for.
     pub fn implicit_tls(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log) {
         self.core.tls(now, side, facts, log);

@@ -140,6 +140,17 @@ impl Session {
         if bytes.is_empty() {
             return;
         }
+        self.unread(now, from, bytes, log);
+        let text = format!(
+            "{} bytes of plaintext stood behind STARTTLS on the {} leg; they were not passed on into TLS",
+            bytes.len(),
+            from.name()
+        );
+        self.note(now, findings::STARTTLS_INJECTION.note(text), log);
+    }
+
+    /// Logs bytes that go no further, as raw and without the secrets that may stand in them.
+    pub(super) fn unread(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log) {
         // Read by a dialog of its own, for the secrets that may stand in it.
         let mut dialog = (self.spec.dialog)(Setup::default());
         let mut tap = Injected(Tap::new(&mut self.core, now, log));
@@ -152,12 +163,6 @@ impl Session {
         if !rest.is_empty() {
             self.core.raw(now, from, rest, log);
         }
-        let text = format!(
-            "{} bytes of plaintext stood behind STARTTLS on the {} leg; they were not passed on into TLS",
-            bytes.len(),
-            from.name()
-        );
-        self.note(now, findings::STARTTLS_INJECTION.note(text), log);
     }
 
     /// The server spoke while the proxy upgrades its leg: `taken` of `bytes` were read.

@@ -8,9 +8,6 @@ use std::fmt;
 /// hellos in use (post-quantum key shares, tickets) have about 4 KiB.
 pub const HELLO_MAX: usize = 68 << 10;
 
-/// Bytes shown of something that is not TLS, at most.
-const SHOWN_MAX: usize = 40;
-
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const RECORD_HEADER: usize = 5;
@@ -80,8 +77,8 @@ pub enum Peek {
     Hello(Box<Offer>),
     /// An SSL 2 hello, which no server should answer any more (RFC 6176).
     Ssl2,
-    /// No TLS; the beginning made harmless, for a sentence.
-    NotTls(String),
+    /// No TLS.
+    NotTls,
     /// It begins like TLS and then breaks the rules.
     Damaged,
 }
@@ -96,7 +93,7 @@ pub fn peek(bytes: &[u8]) -> Peek {
         // SSL 2: two octets of length with the highest bit set, then message type 1.
         [first, _, CLIENT_HELLO, ..] if first & 0x80 != 0 => return Peek::Ssl2,
         [first] | [first, _] if first & 0x80 != 0 => return Peek::More,
-        _ => return Peek::NotTls(harmless(bytes)),
+        _ => return Peek::NotTls,
     }
     match message(bytes) {
         Message::More if bytes.len() > HELLO_MAX => Peek::Damaged,
@@ -218,11 +215,6 @@ fn is_grease(number: u16) -> bool {
     high == low && low & 0x0f == 0x0a
 }
 
-fn harmless(bytes: &[u8]) -> String {
-    let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    line.get(..SHOWN_MAX).unwrap_or(line).escape_ascii().to_string()
-}
-
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
@@ -334,8 +326,8 @@ mod tests {
 
     #[test]
     fn what_is_no_tls_is_told_apart() {
-        assert_eq!(peek(b"EHLO me\r\nMAIL"), Peek::NotTls("EHLO me".into()));
-        assert_eq!(peek(b"\x01\x02"), Peek::NotTls(r"\x01\x02".into()));
+        assert_eq!(peek(b"EHLO me\r\nMAIL"), Peek::NotTls);
+        assert_eq!(peek(b"\x01\x02"), Peek::NotTls);
         assert_eq!(peek(b"\x80\x2e\x01\x00\x02"), Peek::Ssl2);
         assert_eq!(peek(&[HANDSHAKE, 3, 1, 0, 4, 2, 0, 0, 0]), Peek::Damaged);
         assert_eq!(peek(&[HANDSHAKE, 3, 1, 0xff, 0xff]), Peek::Damaged);

@@ -164,6 +164,7 @@ impl HelloReader {
     fn refusal(&self, error: TlsError, alert: Vec<u8>) -> Box<Refusal> {
         let peek = hello::peek(&self.seen);
         let failure = failure::of_hello(&error, &peek);
+        let plaintext = if peek == Peek::NotTls { self.seen.clone() } else { Vec::new() };
         let offer = if let Peek::Hello(offer) = peek { Some(*offer) } else { None };
         let alert = match failure.code {
             // Somebody who speaks no TLS must not be answered in TLS.
@@ -172,7 +173,7 @@ impl HelloReader {
             failure::VERSION => PROTOCOL_VERSION_ALERT.to_vec(),
             _ => alert,
         };
-        Box::new(Refusal { error, alert, offer, failure })
+        Box::new(Refusal { error, alert, offer, failure, plaintext })
     }
 }
 
@@ -191,7 +192,7 @@ impl Hello {
         let Hello { offer, accepted } = self;
         accepted.into_connection(config).map_err(|(error, alert)| {
             let failure = failure::of_tls(Peer::Client, "the client", &error);
-            Box::new(Refusal { failure, error, alert: written(alert), offer: Some(offer) })
+            Box::new(Refusal { failure, error, alert: written(alert), offer: Some(offer), plaintext: Vec::new() })
         })
     }
 }
@@ -204,6 +205,8 @@ pub struct Refusal {
     pub alert: Vec<u8>,
     pub offer: Option<Offer>,
     pub failure: Failure,
+    /// What was read in place of a hello.
+    pub plaintext: Vec<u8>,
 }
 
 /// Fatal alert 70 in a record (RFC 8446 section 6), for clients before TLS 1.2.

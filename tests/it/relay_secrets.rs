@@ -9,7 +9,9 @@ use crate::support::mailtap::{command, run};
 use crate::support::peers::Stage;
 use crate::support::recording::files_with;
 use crate::support::through::spellings;
+use crate::support::tls_peer::Bench;
 use crate::support::wait_for;
+use crate::tls_upgrade;
 
 const CANARY: &str = "Zq8vCanaryT5hs";
 
@@ -118,6 +120,64 @@ fn all_of_them_where_they_are_to_be_kept() {
         assert_eq!((recording.stream("client").len(), recording.stream("server").len()), (1, 1), "nothing is masked");
         assert!(spellings(CANARY).iter().any(|form| written.contains(form)));
         assert!(!written.contains("«redacted»"));
+    }
+}
+
+/// A client that takes the port of TLS for one of plaintext, or goes on in plaintext behind STARTTLS.
+#[test]
+fn no_secret_of_a_client_that_speaks_plaintext_where_tls_was_to_begin() {
+    let plain = plain();
+    let lines = [
+        ("imap", format!("a LOGIN joe {CANARY}\r\n")),
+        ("pop3", format!("PASS {CANARY}\r\n")),
+        ("smtp", format!("AUTH PLAIN {plain}\r\n")),
+        ("lmtp", format!("AUTH PLAIN {plain}\r\n")),
+        ("sieve", format!("AUTHENTICATE \"PLAIN\" \"{plain}\"\r\n")),
+        // Cut in the middle of the line.
+        ("imap", format!("a LOGIN joe {CANARY}")),
+    ];
+    for (scheme, line) in &lines {
+        if *scheme != "lmtp" && *scheme != "sieve" {
+            let left = format!("{scheme}s");
+            let bench = Bench::start(&left, &left, &["--log", "trace"]);
+            let mut near = bench.client();
+            near.say(line);
+            let _ = near.rest();
+            unspoilt(&bench, line, &["tls-plaintext"]);
+        }
+        let words = tls_upgrade::ALL.iter().find(|words| words.scheme == *scheme).expect("an upgrade");
+        let bench = Bench::start(scheme, scheme, &["--log", "trace"]);
+        let (mut near, mut far) = bench.both();
+        words.greet(&mut near, &mut far);
+        near.say(words.ask);
+        far.hear(words.ask);
+        far.say(words.yes);
+        far.serve_tls(&bench.showing()).expect("the server's handshake");
+        near.hear(words.yes);
+        near.say(line);
+        let _ = near.rest();
+        unspoilt(&bench, line, &["starttls-injection", "tls-plaintext"]);
+    }
+}
+
+/// The line is recorded as far as it is no secret, it is noted, and the canary is nowhere.
+#[track_caller]
+fn unspoilt(bench: &Bench, line: &str, notes: &[&str]) {
+    let recording = bench.recording();
+    for note in notes {
+        assert!(recording.note_codes().iter().any(|code| code == note), "{note} in\n{}", recording.dump());
+    }
+    let raw = recording.one("raw");
+    assert!(raw["redacted"] == true && raw["from"] == "client", "{line:?} in\n{}", recording.dump());
+    let mut written = run(&bench.mailtap.dir, &["show", "last"]).expect_ok().text();
+    for args in [&["tail"][..], &["sessions", "--json"]] {
+        written += &run(&bench.mailtap.dir, args).expect_ok().text();
+    }
+    written += &(bench.mailtap.printed().join("\n") + &bench.mailtap.errors());
+    for form in spellings(CANARY) {
+        let files = files_with(&bench.mailtap.dir, form.as_bytes());
+        assert!(files.is_empty(), "{form} in {files:?}:\n{}", recording.dump());
+        assert!(!written.contains(&form), "{form} in {written}");
     }
 }
 
