@@ -10,6 +10,7 @@ pub mod frame;
 pub mod imap;
 #[cfg(test)]
 pub(crate) mod laws;
+mod line;
 pub mod pop3;
 pub mod raw;
 pub mod renew;

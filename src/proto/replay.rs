@@ -41,10 +41,3 @@ pub enum Turn {
 pub(crate) fn mechanism_only(args: &mut Map<String, Value>) {
     args.retain(|name, _| name == "mechanism");
 }
-
-/// Text as it can stand in a line: printable ASCII, not longer than a reply may be.
-pub(crate) fn plain(text: &str) -> String {
-    /// Bytes; a reply line has at most 512 (RFC 5321 §4.5.3.1.5, RFC 1939 §3), its code and end included.
-    const TEXT_MAX: usize = 400;
-    text.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).take(TEXT_MAX).collect()
-}

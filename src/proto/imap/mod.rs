@@ -24,6 +24,7 @@ mod watch;
 
 use self::inflate::{Inflate, Step};
 use self::talk::{Halt, Talk};
+use super::line::line;
 use super::replay::Turn;
 use super::{Dialog, Flow, Piece, Scheme, SchemeTls, Sink, Spec, Stop};
 use crate::event::{Body, Side};
@@ -37,7 +38,7 @@ pub const SPEC: Spec = Spec {
     ],
     dialog: |setup| Box::new(Imap { talk: Talk::new(setup), deflate: None }),
     // RFC 5530 §3 has no code for what is wrong with a server's certificate; this one is the nearest.
-    trouble: |_, text| format!("* BYE [UNAVAILABLE] {text}\r\n").into_bytes(),
+    trouble: |_, text| line("* BYE [UNAVAILABLE] ", text),
     starttls: &[b"mailtap1 STARTTLS\r\n"],
     watch: || Box::new(watch::ImapWatch::default()),
     greets: |status| status == "OK",
@@ -200,7 +201,7 @@ impl Dialog for Imap {
 
     fn refusal(&self, reason: &str) -> Vec<u8> {
         let tag = self.talk.upgrade.as_deref().unwrap_or(b"*");
-        [tag, b" NO [UNAVAILABLE] ", reason.as_bytes(), b"\r\n"].concat()
+        [tag, &line(" NO [UNAVAILABLE] ", reason)].concat()
     }
 
     fn release(&mut self) {

@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::proto::replay::{Replay, mechanism_only, plain};
+use crate::proto::line::line;
+use crate::proto::replay::{Replay, mechanism_only};
 
 pub const REPLAY: Replay = Replay {
     optional: |verb| matches!(verb, "NOOP" | "CHECK" | "IDLE" | "CAPABILITY" | "ID" | "LOGOUT"),
@@ -20,7 +21,7 @@ pub const REPLAY: Replay = Replay {
     farewell: |verb| verb == "LOGOUT",
     settle,
     login: |verb| matches!(verb, "LOGIN" | "AUTHENTICATE"),
-    refuse: |tag, text| format!("{} BAD {}\r\n", tag.unwrap_or("*"), plain(text)).into_bytes(),
+    refuse: |tag, text| line(&format!("{} BAD ", tag.unwrap_or("*")), text),
     challenge: |base64| format!("+ {base64}\r\n").into_bytes(),
 };
 

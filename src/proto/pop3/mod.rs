@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use self::command::{Command, Lines};
 use self::reply::Answered;
 use super::frame::{Framer, Mode};
+use super::line::line;
 use super::replay::Turn;
 use super::sasl::{self, Exchange};
 use super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
@@ -43,16 +44,6 @@ pub const SPEC: Spec = Spec {
     replay: replay::REPLAY,
     renew: &renew::RENEW,
 };
-
-/// The longest status line, in bytes, its end included (RFC 1939 §3).
-const STATUS_MAX: usize = 512;
-
-/// One status line: ASCII without control characters, and no longer than it may be.
-fn line(status: &str, text: &str) -> Vec<u8> {
-    let plain = |c: char| if c.is_ascii_graphic() { c } else { ' ' };
-    let text: String = text.chars().map(plain).take(STATUS_MAX - status.len() - 2).collect();
-    format!("{status}{text}\r\n").into_bytes()
-}
 
 /// The state of one conversation.
 struct Pop3 {

@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::proto::replay::{Replay, mechanism_only, plain};
+use crate::proto::line::line;
+use crate::proto::replay::{Replay, mechanism_only};
 
 pub const REPLAY: Replay = Replay {
     optional: |verb| matches!(verb, "NOOP" | "CAPA" | "QUIT"),
@@ -18,7 +19,7 @@ pub const REPLAY: Replay = Replay {
     farewell: |verb| verb == "QUIT",
     settle,
     login: |verb| matches!(verb, "USER" | "PASS" | "APOP" | "AUTH"),
-    refuse: |_, text| format!("-ERR {}\r\n", plain(text)).into_bytes(),
+    refuse: |_, text| line("-ERR ", text),
     challenge: |base64| format!("+ {base64}\r\n").into_bytes(),
 };
 

@@ -35,7 +35,7 @@ pub const SPEC: Spec = Spec {
     trouble: |trouble, text| {
         // RFC 5804 §1.3: TRYLATER is a failure that is likely to pass.
         let code = if trouble == Trouble::Tls { "" } else { "(TRYLATER) " };
-        format!("BYE {code}{}\r\n", text::quote(text)).into_bytes()
+        format!("BYE {code}{}\r\n", text::told(text)).into_bytes()
     },
     starttls: &[b"STARTTLS\r\n"],
     watch: || Box::new(super::watch::Nothing),
@@ -186,7 +186,7 @@ impl Dialog for Sieve {
     }
 
     fn refusal(&self, reason: &str) -> Vec<u8> {
-        format!("NO (TRYLATER) {}\r\n", text::quote(reason)).into_bytes()
+        format!("NO (TRYLATER) {}\r\n", text::told(reason)).into_bytes()
     }
 
     fn release(&mut self) {

@@ -19,7 +19,7 @@ pub const REPLAY: Replay = Replay {
     farewell: |verb| verb == "LOGOUT",
     settle,
     login: |verb| verb == "AUTHENTICATE",
-    refuse: |_, text| format!("NO {}\r\n", text::quote(text)).into_bytes(),
+    refuse: |_, text| format!("NO {}\r\n", text::told(text)).into_bytes(),
     challenge: |base64| format!("{}\r\n", text::quote(base64)).into_bytes(),
 };
 

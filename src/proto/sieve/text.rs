@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::proto::line::plain;
+
 /// One word of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word<'l> {
@@ -149,6 +151,14 @@ fn unquoted(raw: &[u8]) -> Cow<'_, [u8]> {
     }
     Cow::Owned(text)
 }
+
+/// What mailtap itself has to say, as a quoted string; these have at most 1,024 bytes (RFC 5804 §1.2).
+pub(super) fn told(text: &str) -> String {
+    quote(&plain(text, TOLD_MAX))
+}
+
+/// Bytes, so that it fits with a backslash before each.
+const TOLD_MAX: usize = 480;
 
 /// A quoted string: ASCII without control characters.
 pub(super) fn quote(text: &str) -> String {

@@ -21,6 +21,7 @@ use self::command::{Command, Kind};
 use self::content::Message;
 use self::server::Open;
 use super::frame::{Framer, Mode};
+use super::line::line;
 use super::replay::Turn;
 use super::sasl::Exchange;
 use super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
@@ -64,9 +65,6 @@ pub const LMTP: Spec = Spec {
 /// fill the memory with a reply that has no end. EHLO replies have some hundred bytes, HELP some thousand.
 const REPLY_MAX: usize = 64 * 1024;
 
-/// The longest reply line that may be sent, in bytes, its end included (RFC 5321 §4.5.3.1.5).
-const REPLY_LINE_MAX: usize = 512;
-
 /// 421 is the answer of a server that has to close (RFC 5321 §3.8, §4.2.2), at any time and in place of a greeting, and
 /// lets a client that queues its mail try again. 554, the other answer in place of 220 (§3.1), would return the mail to
 /// its sender, over a certificate that may be mended tomorrow. The enhanced codes are those of RFC 3463 §3.5, §3.8, §3.4.
@@ -79,14 +77,6 @@ fn trouble(trouble: Trouble, text: &str) -> Vec<u8> {
         },
         text,
     )
-}
-
-/// One reply line: ASCII without control characters, and no longer than it may be.
-fn line(code: &str, text: &str) -> Vec<u8> {
-    let plain = |c: char| if c.is_ascii_graphic() { c } else { ' ' };
-    let room = REPLY_LINE_MAX - code.len() - 2;
-    let text: String = text.chars().map(plain).take(room).collect();
-    format!("{code}{text}\r\n").into_bytes()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

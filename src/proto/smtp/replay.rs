@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::proto::replay::{Replay, mechanism_only, plain};
+use crate::proto::line::line;
+use crate::proto::replay::{Replay, mechanism_only};
 
 pub const REPLAY: Replay = Replay {
     optional: |verb| matches!(verb, "NOOP" | "RSET" | "QUIT"),
@@ -17,7 +18,7 @@ pub const REPLAY: Replay = Replay {
     farewell: |verb| verb == "QUIT",
     settle,
     login: |verb| verb == "AUTH",
-    refuse: |_, text| format!("500 5.5.1 {}\r\n", plain(text)).into_bytes(),
+    refuse: |_, text| line("500 5.5.1 ", text),
     challenge: |base64| format!("334 {base64}\r\n").into_bytes(),
 };
 
