@@ -3,9 +3,9 @@
 //! Does not know which leg or session a secret belongs to: the random of the hello says that.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,19 +23,29 @@ pub struct KeyLogFile {
 }
 
 impl KeyLogFile {
-    /// Opens `path` for appending, and makes it with mode 0600 when it is not there.
+    /// Opens `path` for appending, with mode 0600; a file that is there already gets that mode too.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// When it cannot be opened, or others could read what is written to it.
     pub fn open(path: &Path) -> Result<KeyLogFile, Error> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(|why| {
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        let file = opened.and_then(|file| hide(&file).map(|()| file)).map_err(|why| {
             Error::new(format!(
-                "the key log {} cannot be opened ({why}): give another file with --keylog",
+                "the key log {} cannot be opened for you alone ({why}): give another file with --keylog",
                 path.display()
             ))
         })?;
         Ok(KeyLogFile { file, path: path.to_path_buf(), failed: AtomicBool::new(false) })
     }
+}
+
+/// Keeps others from reading a file. A pipe or a device is left as it is.
+fn hide(file: &File) -> io::Result<()> {
+    let now = file.metadata()?;
+    if now.is_file() && now.permissions().mode() & 0o077 != 0 {
+        return file.set_permissions(Permissions::from_mode(0o600));
+    }
+    Ok(())
 }
 
 impl KeyLog for KeyLogFile {
@@ -69,7 +79,6 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::sync::Arc;
     use std::thread;
 
@@ -94,6 +103,18 @@ mod tests {
             assert_eq!(parts[1][..2], parts[2][..2]);
         }
         assert_eq!(fs::metadata(&path).expect("stat").permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_others_could_read_is_hidden_from_them() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("keys.log");
+        fs::write(&path, "# mine\n").expect("writes");
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("a mode");
+        let log = KeyLogFile::open(&path).expect("opens");
+        log.log("CLIENT_RANDOM", &[1; 32], &[2; 48]);
+        assert_eq!(fs::metadata(&path).expect("stat").permissions().mode() & 0o777, 0o600);
+        assert!(fs::read_to_string(&path).expect("reads").starts_with("# mine\nCLIENT_RANDOM "));
     }
 
     #[test]
