@@ -95,7 +95,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
             print(&format!("{done}\n"))
         }
         Action::Trust { own, program, .. } => {
-            let subject = Subject::of(&own.open(globals)?);
+            let subject = Subject::of(&own.open(globals)?, &globals.command, own.ca_cert.is_some());
             let text = subject.text(program.as_deref()).ok_or_else(|| {
                 let known: Vec<&str> = subject.sections().iter().map(|section| section.key).collect();
                 Failure::usage(format!(

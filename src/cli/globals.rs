@@ -11,6 +11,7 @@ use etcetera::BaseStrategy;
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
+use crate::tls::trust;
 use crate::view::Style;
 
 /// What is traced unless `--log` says otherwise. A server's certificate that is refused is an event with its reason; the
@@ -43,6 +44,8 @@ enum Color {
 pub struct Globals {
     /// Where everything is kept.
     pub dir: PathBuf,
+    /// How this program is called so that it uses this folder, for lines that people are to copy.
+    pub command: String,
     /// Whether standard output gets colours.
     pub color: bool,
     /// Columns of the terminal on standard output; None where that is none.
@@ -60,6 +63,10 @@ impl Globals {
             Color::Never => ColorChoice::Never,
         }
         .write_global();
+        let mut command = trust::quoted(&std::env::args().next().unwrap_or_else(|| "mailtap".to_owned()));
+        if let Some(dir) = &args.dir {
+            command = format!("{command} --dir {}", trust::in_shell(dir));
+        }
         let dir = match args.dir {
             Some(dir) if dir.as_os_str().is_empty() => {
                 return Err(Failure::usage("--dir (or MAILTAP_DIR) is empty; give a folder"));
@@ -70,7 +77,12 @@ impl Globals {
                 .data_dir()
                 .join("mailtap"),
         };
-        Ok(Globals { dir, color: AutoStream::choice(&io::stdout()) != ColorChoice::Never, width: terminal_width() })
+        Ok(Globals {
+            dir,
+            command,
+            color: AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+            width: terminal_width(),
+        })
     }
 }
 

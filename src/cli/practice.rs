@@ -83,7 +83,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
         for (service, address) in named(&at) {
             serving::tell_listening(address, &format!("{service}://{address}"), args.json)?;
         }
-        tell_accounts(&accounts, &at, authority.cert_path(), args.json)?;
+        tell_accounts(&accounts, &at, authority.cert_path(), args.json, globals)?;
         signals.wait().await;
         running.stop().await;
         Ok(())
@@ -109,7 +109,13 @@ pub fn first_account() -> Account {
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn tell_accounts(accounts: &[Account], at: &Addresses, ca: &Path, json: bool) -> Result<(), Failure> {
+pub fn tell_accounts(
+    accounts: &[Account],
+    at: &Addresses,
+    ca: &Path,
+    json: bool,
+    globals: &Globals,
+) -> Result<(), Failure> {
     if json {
         return accounts.iter().try_for_each(|account| {
             let mut line = Object::new();
@@ -138,7 +144,8 @@ pub fn tell_accounts(accounts: &[Account], at: &Addresses, ca: &Path, json: bool
          \n    POP3               {pop3} (none or STLS), {pop3s} (TLS)\
          \n    SMTP               {submission} (none or STARTTLS), {submissions} (TLS); without login: {smtp}\
          \n    the CA to trust    {ca}\
-         \n                       how, for each program: mailtap ca trust\n\n",
+         \n                       how, for each program: {command} ca trust\n\n",
+        command = globals.command,
         address = account.address,
         user = account.user,
         password = account.password,

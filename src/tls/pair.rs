@@ -15,6 +15,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::tls::Error;
 use crate::tls::clock::{self, DAY};
 
+/// How the common names of generated CAs begin.
+pub const NAME: &str = "mailtap CA";
+
 /// How long a CA made here lives, in days. Client limits on validity concern leaves; a root that people must trust by
 /// hand should not need it again every year.
 pub const CA_DAYS: i64 = 3650;
@@ -61,7 +64,7 @@ impl Fresh {
         let tag: String = serial.iter().skip(1).take(4).map(|byte| format!("{byte:02x}")).collect();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::OrganizationName, "mailtap");
-        params.distinguished_name.push(DnType::CommonName, format!("mailtap CA {tag}"));
+        params.distinguished_name.push(DnType::CommonName, format!("{NAME} {tag}"));
         params.serial_number = Some(serial.to_vec().into());
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use crate::tls::Error;
 use crate::tls::authority::Authority;
 use crate::tls::certificate::with_colons;
+use crate::tls::pair::NAME;
 
 /// The CA that is to be trusted.
 #[derive(Clone, Debug)]
@@ -20,6 +21,10 @@ pub struct Subject {
     pub name: String,
     /// SHA-256 with colons.
     pub sha256: String,
+    /// How mailtap is called so that it finds this CA: `mailtap`, with `--dir` where that is needed.
+    pub mailtap: String,
+    /// What `mailtap ca export` needs besides, with a space in front; empty for the generated CA.
+    pub own: String,
 }
 
 /// One program, or one family of them.
@@ -40,12 +45,20 @@ pub enum Step {
 }
 
 impl Subject {
+    /// `mailtap` is how the program is called for the folder in use. `own` says that certificate and key are the user's
+    /// own and not in that folder.
     #[must_use]
-    pub fn of(authority: &Authority) -> Subject {
+    pub fn of(authority: &Authority, mailtap: &str, own: bool) -> Subject {
         let facts = authority.facts();
-        let path = std::path::absolute(authority.cert_path()).unwrap_or_else(|_| authority.cert_path().to_path_buf());
+        let path = in_shell(authority.cert_path());
+        let own = match own {
+            true => format!(" --ca-cert {path} --ca-key {}", in_shell(authority.key_path())),
+            false => String::new(),
+        };
         Subject {
-            path: quoted(&path.display().to_string()),
+            path,
+            mailtap: mailtap.to_owned(),
+            own,
             name: facts.subject_in_short().to_string(),
             sha256: with_colons(&facts.sha256),
         }
@@ -54,7 +67,7 @@ impl Subject {
     /// All programs, the ones people ask for most first.
     #[must_use]
     pub fn sections(&self) -> Vec<Section> {
-        let Subject { path, name, sha256 } = self;
+        let Subject { path, name, sha256, mailtap, own } = self;
         let section = |key, title, steps: Vec<Step>| Section { key, title, steps };
         vec![
             section(
@@ -64,7 +77,7 @@ impl Subject {
                     say(
                         "Close Thunderbird and let mailtap do it; the profile's folder is under Help > Troubleshooting Information:",
                     ),
-                    run("mailtap ca trust --thunderbird PROFILE"),
+                    run(format!("{mailtap} ca trust{own} --thunderbird PROFILE")),
                     say(format!(
                         "Or by hand: Settings > Privacy & Security > Certificates > Manage Certificates > Authorities > Import. Choose {path}, \
                          press View, compare the SHA-256 fingerprint with the one above, and tick \"Trust this CA to identify websites\" (mail servers count as such)."
@@ -108,7 +121,7 @@ impl Subject {
                 "ios",
                 "Apple Mail on iOS (iPhone and iPad)",
                 vec![
-                    run("mailtap ca export --format mobileconfig -o mailtap-ca.mobileconfig"),
+                    run(format!("{mailtap} ca export{own} --format mobileconfig -o mailtap-ca.mobileconfig")),
                     say(
                         "Send that file to the device (AirDrop, or a web page; a mail account that does not go through mailtap will do too) and open it.",
                     ),
@@ -123,7 +136,7 @@ impl Subject {
                 "android",
                 "Android",
                 vec![
-                    run("mailtap ca export --format der -o mailtap-ca.crt"),
+                    run(format!("{mailtap} ca export{own} --format der -o mailtap-ca.crt")),
                     say(
                         "Copy that file to the device. Settings > Security & privacy > More security settings > Encryption & credentials > Install a certificate > CA certificate > Install anyway (the words differ between makers).",
                     ),
@@ -175,7 +188,7 @@ impl Subject {
                 "Java",
                 vec![
                     say("A trust store with this CA alone; its password is \"changeit\":"),
-                    run("mailtap ca export --format p12 -o mailtap-trust.p12"),
+                    run(format!("{mailtap} ca export{own} --format p12 -o mailtap-trust.p12")),
                     run(
                         "java -Djavax.net.ssl.trustStore=mailtap-trust.p12 -Djavax.net.ssl.trustStorePassword=changeit …",
                     ),
@@ -292,7 +305,7 @@ const WIDTH: usize = 100;
 /// # Errors
 /// When the folder is no profile, `certutil` is missing, or it fails; the sentence says what to do instead.
 pub fn thunderbird(profile: &Path, authority: &Authority) -> Result<String, Error> {
-    let subject = Subject::of(authority);
+    let subject = Subject::of(authority, "mailtap", false);
     let shown = profile.display();
     let looks_right = ["prefs.js", "cert9.db", "times.json"].iter().any(|file| profile.join(file).exists());
     if !looks_right {
@@ -322,7 +335,27 @@ pub fn thunderbird(profile: &Path, authority: &Authority) -> Result<String, Erro
     if !listed.status.success() {
         return Err(Error::new(format!("certutil reported success, but {shown} does not list {}", subject.name)));
     }
-    Ok(format!("{} is now trusted for servers in {shown}; if Thunderbird is running, restart it", subject.name))
+    let earlier = certutil(&["-L"]).map(|all| earlier(&String::from_utf8_lossy(&all.stdout), &subject.name));
+    let earlier: String = earlier
+        .unwrap_or_default()
+        .iter()
+        .map(|name| {
+            format!(
+                "\n{name} is trusted there too; to end that: certutil -d sql:{} -D -n \"{name}\"",
+                in_shell(profile)
+            )
+        })
+        .collect();
+    Ok(format!(
+        "{} is now trusted for servers in {shown}; if Thunderbird is running, restart it{earlier}",
+        subject.name
+    ))
+}
+
+/// Other CAs of mailtap's in what `certutil -L` lists: names, each with its trust behind it.
+fn earlier(listed: &str, now: &str) -> Vec<String> {
+    let names = listed.lines().filter_map(|line| line.trim_end().rsplit_once(' ')).map(|(name, _)| name.trim());
+    names.filter(|name| name.starts_with(NAME) && *name != now).map(str::to_owned).collect()
 }
 
 fn missing(why: &io::Error, subject: &Subject) -> Error {
@@ -344,8 +377,16 @@ fn run(line: impl Into<String>) -> Step {
     Step::Run(line.into())
 }
 
+/// The whole path, as a shell must be given it.
+#[must_use]
+pub fn in_shell(path: &Path) -> String {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    quoted(&whole.display().to_string())
+}
+
 /// As a shell must be given it.
-fn quoted(path: &str) -> String {
+#[must_use]
+pub fn quoted(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
     if !path.is_empty() && path.chars().all(plain) {
         path.to_string()
@@ -379,7 +420,13 @@ mod tests {
     use super::*;
 
     fn subject() -> Subject {
-        Subject { path: "certs/ca.pem".into(), name: "mailtap CA …".into(), sha256: "AB:CD:…".into() }
+        Subject {
+            path: "certs/ca.pem".into(),
+            name: "mailtap CA …".into(),
+            sha256: "AB:CD:…".into(),
+            mailtap: "mailtap".into(),
+            own: String::new(),
+        }
     }
 
     #[test]

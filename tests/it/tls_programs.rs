@@ -232,7 +232,15 @@ fn nss_accepts_leaves_once_the_profile_trusts_the_ca() {
         let verify = ["-V", "-d", database.as_str(), "-n", "leaf", "-u", "V", "-e"];
         bad(&bench.run("certutil", &verify));
         let said = trust::thunderbird(&profile, &bench.authority).expect("certutil adds it");
-        assert!(said.contains("trusted"), "{said}");
+        assert!(said.contains("trusted") && !said.contains("there too"), "{said}");
+        // An authority before it is still trusted, and that is said.
+        let (renewed, _) = Authority::renew(bench.dir.path()).expect("renews");
+        let said = trust::thunderbird(&profile, &renewed).expect("certutil adds it");
+        let before = bench.authority.facts().subject_in_short().to_owned();
+        assert!(
+            said.contains(&format!("{before} is trusted there too")) && said.contains("certutil -d sql:"),
+            "{said}"
+        );
         assert!(good(&bench.run("certutil", &verify)).contains("certificate is valid"));
     }
 }
