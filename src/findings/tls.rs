@@ -119,7 +119,7 @@ pub const TLS_CERTIFICATE_REFUSED: Finding = Finding::warn(
 pub const TLS_NOTHING_IN_COMMON: Finding = Finding::warn(
     "tls-nothing-in-common",
     "the two sides of a TLS handshake found no cipher, group or signature that both know",
-    "The older of the two has to be updated; for a client that knows only RSA, --leaf-key rsa2048 may do",
+    "The older of the two has to be updated; for a client that verifies RSA signatures only, --leaf-key rsa2048 will do",
     "RFC 8446 §4.1.1",
 );
 

@@ -34,7 +34,7 @@ pub struct Facts {
     pub chain: Vec<Certificate>,
     /// Only on the server leg.
     pub verified: Option<Verified>,
-    /// Only on the server leg.
+    /// Whether a client certificate was asked for; mailtap asks for none.
     pub client_certificate: Option<ClientCertificate>,
 }
 
@@ -57,6 +57,7 @@ impl Facts {
     pub fn of_client_leg(connection: &ServerConnection, offer: &Offer, chain: &[CertificateDer<'_>]) -> Facts {
         let mut facts = Facts::of(connection, chain);
         facts.take_offer(offer);
+        facts.client_certificate = Some(ClientCertificate::NotAsked);
         facts
     }
 

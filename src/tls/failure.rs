@@ -282,7 +282,7 @@ fn of_incompatible(theirs: Blame, name: &str, why: &PeerIncompatible) -> Failure
             blame: theirs,
             code: NO_COMMON,
             text: format!("{name} has no signature algorithm in common with mailtap's certificate"),
-            advice: Some("an old client may need --leaf-key rsa2048".into()),
+            advice: Some("a client that verifies RSA signatures only needs --leaf-key rsa2048".into()),
         },
         P::NoCipherSuitesInCommon
         | P::NoKxGroupsInCommon
@@ -291,7 +291,11 @@ fn of_incompatible(theirs: Blame, name: &str, why: &PeerIncompatible) -> Failure
             blame: theirs,
             code: NO_COMMON,
             text: format!("{name} and mailtap have no cipher suite or key exchange in common"),
-            advice: Some("an old client may need --leaf-key rsa2048".into()),
+            advice: Some(
+                "both have to know ECDHE with AES-GCM or ChaCha20-Poly1305; where the client lacks only ECDSA, \
+                 --leaf-key rsa2048 helps"
+                    .into(),
+            ),
         },
         other => Failure {
             blame: theirs,
