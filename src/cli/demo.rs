@@ -84,7 +84,11 @@ async fn serve(args: &Args, authority: Authority, store: Store, globals: &Global
     practice::tell_accounts(&args.mailboxes.accounts(), &at, &ca, args.shown.json, globals)?;
     let client = (!args.no_client).then(|| {
         let upstream = trusting();
-        let invitation = (!args.shown.json && !args.shown.quiet).then(|| invitation(&at, &globals.command));
+        // The settings once more: by then they have scrolled away.
+        let settings = practice::settings(&args.mailboxes.accounts(), &at, &ca, globals);
+        let last = (!args.shown.json && !args.shown.quiet).then(|| {
+            format!("\n  That was all by itself. Now your own mail program:\n{settings}\n  What it says appears here. Ctrl-C ends the demo.\n\n")
+        });
         tokio::spawn(async move {
             let told = match upstream {
                 Ok(upstream) => act(&at, &upstream).await.map_err(|error| error.to_string()),
@@ -93,10 +97,10 @@ async fn serve(args: &Args, authority: Authority, store: Store, globals: &Global
             if let Err(error) = told {
                 eprintln!("mailtap: the client of the demo failed: {error}");
             }
-            if let Some(invitation) = invitation {
+            if let Some(last) = last {
                 tokio::time::sleep(BREATH).await;
                 // Whoever reads our output may have gone.
-                let _ = serving::print(&invitation);
+                let _ = serving::print(&last);
             }
         })
     });
@@ -110,25 +114,6 @@ async fn serve(args: &Args, authority: Authority, store: Store, globals: &Global
 
 /// Between one mail and the next, and before the last words, so that a person sees where one ends.
 const BREATH: Duration = Duration::from_millis(300);
-
-/// The settings once more, in short: by now they have scrolled away.
-fn invitation(at: &Addresses, command: &str) -> String {
-    let account = first_account();
-    let port = |address: Option<SocketAddr>| address.map(|address| address.port().to_string()).unwrap_or_default();
-    format!(
-        "\n  That was all by itself. Now your own mail program: user {}, password {}, server 127.0.0.1,\
-         \n  IMAP {} and SMTP {} with STARTTLS or without, IMAP {} and SMTP {} with TLS.\
-         \n    {command} ca trust    how it comes to trust the CA\
-         \n    {command} show last   a session once more, in peace\
-         \n  What it says appears here. Ctrl-C ends the demo.\n\n",
-        account.user,
-        account.password,
-        port(at.imap),
-        port(at.submission),
-        port(at.imaps),
-        port(at.submissions),
-    )
-}
 
 /// One mail in plaintext and one through STARTTLS, each fetched by IMAP and POP3.
 async fn act(at: &Addresses, upstream: &Upstream) -> std::io::Result<()> {

@@ -127,7 +127,15 @@ pub fn tell_accounts(
             serving::print_object(&line)
         });
     }
-    let Some((account, others)) = accounts.split_first() else { return Ok(()) };
+    serving::print(&format!(
+        "\n  Settings for a mail program on this machine\n{}\n",
+        settings(accounts, at, ca, globals)
+    ))
+}
+
+/// What to type into a mail program, a line each.
+pub fn settings(accounts: &[Account], at: &Addresses, ca: &Path, globals: &Globals) -> String {
+    let Some((account, others)) = accounts.split_first() else { return String::new() };
     let others: String = others
         .iter()
         .map(|other| {
@@ -135,16 +143,15 @@ pub fn tell_accounts(
         })
         .collect();
     let of = |address: Option<SocketAddr>| address.map(|address| address.port().to_string()).unwrap_or_default();
-    serving::print(&format!(
-        "\n  Settings for a mail program on this machine\n\
-         \n    name and address   Demo <{address}>\
+    format!(
+        "\n    name and address   Demo <{address}>\
          \n    user, password     {user}, {password}{others}\
          \n    server             127.0.0.1 (or localhost)\
          \n    IMAP               {imap} (none or STARTTLS), {imaps} (TLS)\
          \n    POP3               {pop3} (none or STLS), {pop3s} (TLS)\
-         \n    SMTP               {submission} (none or STARTTLS), {submissions} (TLS); without login: {smtp}\
+         \n    SMTP               {submission} (none or STARTTLS), {submissions} (TLS), {smtp} (no login)\
          \n    the CA to trust    {ca}\
-         \n                       how, for each program: {command} ca trust\n\n",
+         \n    how, by program    {command} ca trust\n",
         command = globals.command,
         address = account.address,
         user = account.user,
@@ -157,7 +164,7 @@ pub fn tell_accounts(
         submission = of(at.submission),
         submissions = of(at.submissions),
         ca = ca.display(),
-    ))
+    )
 }
 
 /// Each service that listens, by the name that the account line gives it.

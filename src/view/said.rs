@@ -112,9 +112,14 @@ fn tls_facts(tls: &Tls) -> String {
 }
 
 fn closed(close: &Close) -> String {
+    // Most reasons say themselves whose they are.
+    let by = if close.reason.starts_with(&format!("the {} ", close.by)) {
+        String::new()
+    } else {
+        format!(" by the {}", close.by)
+    };
     format!(
-        "closed by the {}: {} — {}, {} from the client, {} from the server, {}",
-        close.by,
+        "closed{by}: {} — {}, {} from the client, {} from the server, {}",
         close.reason,
         text::counted(close.commands, "command"),
         text::counted(close.client_bytes, "byte"),
