@@ -161,6 +161,7 @@ impl Played for Stage {
             player,
             stream: theirs,
             acts: VecDeque::new(),
+            said: 0,
             sending: Vec::new(),
             sent: 0,
             due: Instant::now(),
@@ -189,6 +190,8 @@ struct Actor {
     player: Player,
     stream: DuplexStream,
     acts: VecDeque<Act>,
+    /// How many bytes of the first of them have been taken to be sent.
+    said: usize,
     sending: Vec<u8>,
     sent: usize,
     /// When the next thing is to be said.
@@ -209,6 +212,15 @@ impl Actor {
         self.take(first);
         loop {
             // Whatever is due goes out before more is heard, as long as the client takes it.
+            if self.sent == self.sending.len() {
+                self.take_due();
+            }
+            if self.acts.is_empty() && self.player.pauses() {
+                let mut acts = Vec::new();
+                self.player.resume(&mut acts);
+                self.heard(acts, inner);
+                continue;
+            }
             let writes = self.sent < self.sending.len();
             let next = self.acts.front();
             if !writes && !listens && next.is_none() {
@@ -226,7 +238,7 @@ impl Actor {
             }
             let upgrades = !writes && matches!(next, Some(Act::StartTls));
             let waits = !writes && matches!(next, Some(Act::Send { .. }));
-            let listens_now = listens && self.acts.len() < ACTS_MAX;
+            let listens_now = listens && self.acts.len() < ACTS_MAX && !self.player.pauses();
             let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
             tokio::select! {
                 biased;
@@ -234,7 +246,7 @@ impl Actor {
                     Ok(written @ 1..) => self.sent += written,
                     _ => break,
                 },
-                () = tokio::time::sleep_until(self.due), if waits => self.send_next(),
+                () = tokio::time::sleep_until(self.due), if waits => {}
                 () = self.upgraded.notified(), if upgrades => {
                     self.acts.pop_front();
                     self.set_due();
@@ -243,11 +255,7 @@ impl Actor {
                     Ok(read @ 1..) => {
                         let mut acts = Vec::new();
                         self.player.client(block.get(..read).unwrap_or_default(), &mut acts);
-                        self.take(acts);
-                        self.tell_of(inner);
-                        if lock(&inner.casting).has_failed() {
-                            inner.changed.notify_waiters();
-                        }
+                        self.heard(acts, inner);
                     }
                     _ => {
                         // Who has left does not wait for anything.
@@ -263,6 +271,15 @@ impl Actor {
         }
         // Whoever waits for the end of this side sees it now.
         let _ = self.stream.shutdown().await;
+    }
+
+    /// The player has heard the client, and this comes of it.
+    fn heard(&mut self, acts: Vec<Act>, inner: &Inner) {
+        self.take(acts);
+        self.tell_of(inner);
+        if lock(&inner.casting).has_failed() {
+            inner.changed.notify_waiters();
+        }
     }
 
     /// Notes which recording is played, where what the client said has led to another one.
@@ -291,11 +308,27 @@ impl Actor {
         }
     }
 
-    fn send_next(&mut self) {
-        if let Some(Act::Send { bytes, .. }) = self.acts.pop_front() {
-            self.sending = bytes;
-            self.sent = 0;
-            self.set_due();
+    /// Takes what is due by now, up to a block of it, so that waits shorter than the timer's step add up to no more than
+    /// they are.
+    fn take_due(&mut self) {
+        self.sending.clear();
+        self.sent = 0;
+        let now = Instant::now();
+        while let Some(Act::Send { bytes, .. }) = self.acts.front()
+            && self.due <= now
+            && self.sending.len() < BLOCK
+        {
+            let rest = bytes.get(self.said..).unwrap_or_default();
+            let part = rest.get(..BLOCK - self.sending.len()).unwrap_or(rest);
+            self.sending.extend_from_slice(part);
+            self.said += part.len();
+            if part.len() == rest.len() {
+                self.acts.pop_front();
+                self.said = 0;
+                if let Some(Act::Send { wait_us, .. }) = self.acts.front() {
+                    self.due += self.speed.wait(*wait_us);
+                }
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 //! Made of a recording's events by `draft`, read by whoever plays it.
 //! Does not know who listens.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::event::Seq;
@@ -74,10 +76,10 @@ pub enum Part {
     Line,
 }
 
-/// Something that the server said.
+/// Something that the server said. It is shared with whoever is being told it: a body may be large, and asked for often.
 #[derive(Clone, Debug, Default)]
 pub struct Said {
-    pub wire: Vec<u8>,
+    pub wire: Arc<[u8]>,
     /// How long after what was said before it, microseconds.
     pub wait_us: u64,
     /// The tag that it begins with.

@@ -26,11 +26,24 @@ const COMMAND_MAX: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Sends this, so long after what came before it, microseconds.
-    Send { wait_us: u64, bytes: Vec<u8> },
+    Send { wait_us: u64, bytes: Arc<[u8]> },
     /// Waits until TLS has begun.
     StartTls,
     /// Ends the connection.
     Close,
+}
+
+/// How many bytes are to be said at a time. Then what the client has sent waits until it takes them; one answer may be
+/// larger.
+const SAID_MAX: usize = 256 * 1024;
+
+impl Act {
+    fn len(&self) -> usize {
+        match self {
+            Act::Send { bytes, .. } => bytes.len(),
+            Act::StartTls | Act::Close => 0,
+        }
+    }
 }
 
 /// One conversation.
@@ -44,6 +57,8 @@ pub struct Player {
     /// What the client has sent and the dialog has not taken, from `heard_at` on.
     heard: Vec<u8>,
     heard_at: usize,
+    /// There is enough to be said first.
+    pauses: bool,
     /// The server's bytes that the dialog has not taken.
     said: Vec<u8>,
     seq: Seq,
@@ -92,6 +107,7 @@ impl Player {
             codec: None,
             heard: Vec::new(),
             heard_at: 0,
+            pauses: false,
             said: Vec::new(),
             seq: 0,
             unit: None,
@@ -122,16 +138,39 @@ impl Player {
             None => self.heard.extend_from_slice(bytes),
         }
         self.listen(acts);
-        self.heard.drain(..self.heard_at.min(self.heard.len()));
-        self.heard_at = 0;
         if self.heard.len() > HEARD_MAX {
             self.close(acts);
         }
     }
 
-    /// Reads on in what the client sent, line by line, as far as it may be read.
+    /// Whether what the client has sent waits until some of what is to be said has been.
+    #[must_use]
+    pub fn pauses(&self) -> bool {
+        self.pauses && !self.over
+    }
+
+    /// Goes on reading where it paused.
+    pub fn resume(&mut self, acts: &mut Vec<Act>) {
+        self.listen(acts);
+    }
+
+    /// Reads on in what the client sent, as far as it may be read and what comes of it is not too much.
     fn listen(&mut self, acts: &mut Vec<Act>) {
+        self.read_lines(acts);
+        self.heard.drain(..self.heard_at.min(self.heard.len()));
+        self.heard_at = 0;
+    }
+
+    fn read_lines(&mut self, acts: &mut Vec<Act>) {
+        self.pauses = false;
+        let (mut bytes, mut counted) = (0, 0);
         while !self.over {
+            bytes += acts.get(counted..).unwrap_or_default().iter().map(Act::len).sum::<usize>();
+            counted = acts.len();
+            if bytes >= SAID_MAX {
+                self.pauses = self.heard_at < self.heard.len();
+                return;
+            }
             let rest = self.heard.get(self.heard_at..).unwrap_or_default();
             let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
             if end == 0 {
@@ -214,7 +253,7 @@ impl Player {
             None => {
                 self.unit = Some(unit);
                 if let replay::Turn::Waits(line) = turn {
-                    self.say(0, line.as_bytes().to_vec(), acts);
+                    self.say(0, line.as_bytes().into(), acts);
                 }
             }
             Some(Cue::Play { script, exchange }) => {
@@ -230,8 +269,8 @@ impl Player {
                     if index > 0 {
                         turns.push_back(Turn::Client(Part::Line));
                     }
-                    let wire = line.replace("{tag}", unit.asked.tag.as_deref().unwrap_or_default()).into_bytes();
-                    turns.push_back(Turn::Server(Said { wire, ..Said::default() }));
+                    let wire = line.replace("{tag}", unit.asked.tag.as_deref().unwrap_or_default());
+                    turns.push_back(Turn::Server(Said { wire: wire.into_bytes().into(), ..Said::default() }));
                 }
                 let farewell = (self.replay.farewell)(&unit.asked.verb);
                 self.begin(unit, turns, Vec::new(), farewell, acts);
@@ -256,7 +295,7 @@ impl Player {
             }
             (true, false) => {
                 turns.push_front(Turn::Client(Part::Response));
-                let wire = (self.replay.challenge)("");
+                let wire = (self.replay.challenge)("").into();
                 turns.push_front(Turn::Server(Said { wire, ..Said::default() }));
             }
             _ => {}
@@ -272,7 +311,7 @@ impl Player {
             if let (Some(old), Some(new)) = (&said.tag, &tag)
                 && let Some(rest) = said.wire.strip_prefix(old.as_bytes())
             {
-                said.wire = [new.as_bytes(), rest].concat();
+                said.wire = [new.as_bytes(), rest].concat().into();
             }
             said
         };
@@ -343,7 +382,7 @@ impl Player {
             if let (Some(scram), Some(text)) = (&mut playing.scram, &said.go_ahead)
                 && let Some(made) = answered(scram, text)
             {
-                wire = (self.replay.challenge)(&made);
+                wire = (self.replay.challenge)(&made).into();
             }
             let begins = playing.compress && playing.turns.is_empty();
             if begins {
@@ -373,19 +412,19 @@ impl Player {
 
     fn refuse(&mut self, tag: Option<&str>, why: &str, ends: bool, acts: &mut Vec<Act>) {
         let line = (self.replay.refuse)(tag, why);
-        self.say(0, line, acts);
+        self.say(0, line.into(), acts);
         if ends {
             self.close(acts);
         }
     }
 
-    fn say(&mut self, wait_us: u64, wire: Vec<u8>, acts: &mut Vec<Act>) {
+    fn say(&mut self, wait_us: u64, wire: Arc<[u8]>, acts: &mut Vec<Act>) {
         if self.over {
             return;
         }
         let upgrades = self.tell(&wire);
         let bytes = match &mut self.codec {
-            Some(codec) => codec.deflate(&wire),
+            Some(codec) => codec.deflate(&wire).into(),
             None => wire,
         };
         acts.push(Act::Send { wait_us, bytes });

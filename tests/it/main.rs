@@ -60,6 +60,7 @@ mod replay_random;
 #[cfg(feature = "proxy")]
 mod replay_server;
 #[cfg(feature = "proxy")]
+mod replay_server_load;
 mod replay_server_real;
 #[cfg(feature = "proxy")]
 mod replay_server_rules;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::support::mailtap::{Mailtap, run};
 use crate::support::peers::{Peer, Stage};
+use crate::support::process::peak_memory;
 use crate::support::recording::Recording;
 use crate::support::{program, wait_for};
 
@@ -107,9 +108,7 @@ fn a_reader_that_does_not_read_holds_the_writer_up() {
         }
         assert!(said < 200 << 20, "the writer is held up");
     }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", stage.mailtap.pid())).expect("the program's state");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its memory");
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    let peak = peak_memory(stage.mailtap.pid());
     assert!(peak < 60 * 1024, "{peak} KiB");
     client.half_close();
     let mut heard = 0;

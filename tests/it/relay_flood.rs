@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::thread;
 
 use crate::support::peers::{Peer, Stage};
+use crate::support::process::peak_memory;
 use crate::support::recording::Recording;
 
 /// What the program may take at the most, in KiB: some 30 MiB to begin with, and what a session holds. Less than what
@@ -14,10 +15,7 @@ const MEMORY_MAX: u64 = 60 * 1024;
 
 #[track_caller]
 fn memory_is_bounded(stage: &Stage) {
-    let path = format!("/proc/{}/status", stage.mailtap.pid());
-    let status = std::fs::read_to_string(path).expect("the state of the program");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its highest memory");
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    let peak = peak_memory(stage.mailtap.pid());
     assert!(peak < MEMORY_MAX, "{peak} KiB");
 }
 
