@@ -98,7 +98,8 @@ impl Casting {
     }
 
     /// A client has come that speaks this scheme. Gives what is played to it first; none where every recording has been
-    /// played.
+    /// played. While others are there, it may be one of a program that opens more connections than it did then: it
+    /// shares what they play, and the report says so.
     pub fn join(&mut self, id: u64, scheme: &Scheme) -> Option<Arc<Script>> {
         let speaks = |cast: &Cast| cast.script.scheme.name == scheme.name;
         let free = |cast: &Cast| speaks(cast) && !cast.used && cast.by.is_none();
@@ -107,16 +108,37 @@ impl Casting {
             // Everything has had its turn.
             self.scripts.iter_mut().filter(|cast| speaks(cast)).for_each(|cast| cast.used = false);
         }
-        let plays = self.scripts.iter().position(free).or_else(|| {
-            let shared = self.scripts.iter().position(speaks);
-            shared.filter(|_| reuses)
-        })?;
+        let plays = match self.scripts.iter().position(free) {
+            Some(free) => free,
+            None => {
+                let shares = !reuses && self.mode == Match::Ordered && !self.clients.is_empty();
+                let shared = self.scripts.iter().position(|cast| speaks(cast) && (reuses || cast.by.is_some()));
+                let Some(shared) = shared.filter(|_| reuses || shares) else {
+                    self.one_more(scheme, |report| &mut report.unmet);
+                    return None;
+                };
+                if shares {
+                    self.one_more(scheme, |report| &mut report.again);
+                }
+                shared
+            }
+        };
         let fits = self.scripts.iter().enumerate().filter(|(_, cast)| speaks(cast) && (reuses || !cast.used));
         let fits = fits.map(|(index, _)| (index, Place::default())).collect();
         self.clients.insert(id, Client { plays, fits, spoke: false });
         let cast = self.scripts.get_mut(plays)?;
         cast.by.get_or_insert(id);
         Some(Arc::clone(&cast.script))
+    }
+
+    /// Counts a connection that was not recorded.
+    fn one_more(&mut self, scheme: &Scheme, list: impl FnOnce(&mut Report) -> &mut Vec<Asking>) {
+        let of = self.scripts.iter().find(|cast| cast.script.scheme.name == scheme.name);
+        let of = of.map(|cast| cast.script.of.clone()).unwrap_or_default();
+        let list = list(&mut self.report);
+        if list.len() < DIFFERENCES_MAX {
+            list.push(Asking { of, expected: None, asked: "a connection more than was recorded".to_owned() });
+        }
     }
 
     /// What answers a command. `None` for a command that waits to be told whether to go on, and may.
@@ -138,7 +160,15 @@ impl Casting {
         }
         match found {
             Some((script, exchange)) => self.play(id, asked, script, exchange),
-            None => Some(self.out_of_order(id, plays, asked).unwrap_or_else(|| self.in_vain(id, plays, asked))),
+            None => {
+                let cue = self.out_of_order(id, plays, asked).unwrap_or_else(|| self.in_vain(id, plays, asked));
+                let leaves =
+                    self.scripts.get(plays).is_some_and(|cast| (cast.script.spec.replay.farewell)(&asked.verb));
+                if let Some(client) = self.clients.get_mut(&id) {
+                    client.spoke |= !leaves;
+                }
+                Some(cue)
+            }
         }
     }
 
@@ -425,9 +455,6 @@ impl Casting {
         };
         if self.report.unmet.len() < DIFFERENCES_MAX {
             self.report.unmet.push(Asking { of, expected: None, asked: asked.shown.clone() });
-        }
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.spoke = true;
         }
         Cue::Refuse { why, ends: strict }
     }

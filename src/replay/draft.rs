@@ -31,6 +31,8 @@ pub struct Builder {
     /// The client's TLS began with the first byte.
     implicit: bool,
     end: Stamp,
+    /// The number that the next event must have.
+    next: Seq,
 }
 
 #[derive(Clone, Copy)]
@@ -80,6 +82,12 @@ impl Builder {
         if self.cut.is_some() {
             return;
         }
+        // A gap has its own reason.
+        if event.seq != self.next && !matches!(event.body, Body::Gap(_)) {
+            return self
+                .cut_at(&format!("lines of it are missing, or not in their order, before number {}", event.seq));
+        }
+        self.next = event.seq.saturating_add(1);
         match &event.body {
             Body::Open(open) => self.open = Some(open.as_ref().clone()),
             Body::Gap(gap) => {
@@ -171,7 +179,7 @@ impl Builder {
             let limit = SCRIPT_MAX >> 20;
             return self.cut_at(&format!("the server said more than {limit} MiB, and no more is kept in memory"));
         }
-        let mut said = Said { wire: event.wire.to_vec(), ..Said::default() };
+        let mut said = Said { wire: event.wire.as_ref().into(), ..Said::default() };
         match &event.body {
             Body::Greeting(_) => self.unasked(event, said),
             Body::Reply(reply) => {
@@ -263,6 +271,13 @@ impl Builder {
             return Err("it has no beginning: no open event stands in it".to_owned());
         };
         let name = &open.session;
+        if open.format != Open::FORMAT {
+            return Err(format!(
+                "{name} has the format {:?}, and this mailtap reads {:?}; use the version that recorded it",
+                open.format,
+                Open::FORMAT
+            ));
+        }
         let Some((spec, scheme)) = served_scheme(&open, self.implicit) else {
             return Err(format!("{name} is {}, which has no server to be replayed", protocol_of(&open)));
         };

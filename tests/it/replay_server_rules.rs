@@ -142,7 +142,7 @@ const SMTP: &str = r"
 ";
 
 /// Writes recordings into a folder.
-fn files(talks: &[(&str, &str)]) -> (tempfile::TempDir, Vec<PathBuf>) {
+pub fn files(talks: &[(&str, &str)]) -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
     let paths = talks.iter().enumerate().map(|(number, (scheme, talk))| {
         let path = folder.path().join(format!("{number}.jsonl"));
@@ -230,7 +230,46 @@ fn each_connection_gets_the_recording_that_fits() {
         line.starts_with("* BYE").then_some(line)
     });
     assert!(late.contains("every recording has been played"), "{late}");
-    assert!(!server.stop().differs());
+    let report = server.stop();
+    assert!(report.differing.is_empty(), "{}", report.text());
+    let more = report.unmet.iter().chain(&report.again);
+    assert!(
+        !report.unmet.is_empty() && more.clone().all(|asking| asking.asked == "a connection more than was recorded")
+    );
+}
+
+#[test]
+fn a_connection_more_than_was_recorded_shares_what_the_others_play() {
+    let (_folder, paths) = files(&[("imap", IMAP)]);
+    let server = Server::from_recordings(&paths).once().start().unwrap();
+    let mut one = Talk::to(Some(server.address()));
+    one.line();
+    assert!(one.imap("LOGIN joe sesame").1.starts_with("OK"));
+    let mut other = Talk::to(Some(server.address()));
+    assert_eq!(other.line(), "* OK ready");
+    assert!(other.imap("LOGIN joe sesame").1.starts_with("OK"));
+    for talk in [&mut one, &mut other] {
+        assert_eq!(talk.imap("SELECT INBOX").1, "OK [READ-WRITE] selected");
+    }
+    assert_eq!(other.imap("LOGOUT").1, "OK bye");
+    assert_eq!(one.imap("LOGOUT").1, "OK bye");
+    drop((one, other));
+    let report = server.stop();
+    assert!(!report.differs() && report.again.len() == 1, "{}", report.text());
+}
+
+#[test]
+fn a_client_that_was_only_refused_has_played_its_recording() {
+    let talk = "S: * PREAUTH in\nC: a SELECT INBOX\nS: a OK selected\nC: b LOGOUT\nS: * BYE bye\nS: b OK bye";
+    for said in ["z SELECT Work", "z NOOP"] {
+        let (_folder, paths) = files(&[("imap", talk)]);
+        // It ends by itself.
+        let (_, report) = served(&paths, &["--once"], |talk| {
+            talk.line();
+            talk.ask(said);
+        });
+        assert!(report["unasked"].as_array().is_some_and(|unasked| !unasked.is_empty()), "{report}");
+    }
 }
 
 #[test]
@@ -400,10 +439,23 @@ fn what_cannot_be_played_whole_is_said_before_anybody_is_let_in() {
     let mut log = recorded("imap", 1, layer, Config::default());
     log.truncate(memchr::memmem::rfind(&log, b"{\"seq\"").unwrap());
     log.extend_from_slice(
-        br#"{"seq":9,"at":"2026-11-23T03:32:00.000000Z","kind":"raw","from":"server","wire":"\u0000\u0000"}"#,
+        format!(
+            r#"{{"seq":{},"at":"2026-11-23T03:32:00.000000Z","kind":"raw","from":"server","wire":"\u0000\u0000"}}"#,
+            log.iter().filter(|byte| **byte == b'\n').count()
+        )
+        .as_bytes(),
     );
     log.push(b'\n');
     cut("layer", &log, "security layer", 1);
+    // A line that is not there, or not in its place.
+    let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+    let at = lines.iter().position(|line| memchr::memmem::find(line, b"a3 OK").is_some()).unwrap();
+    cut("missing", &[&lines[..at], &lines[at + 1..]].concat().concat(), "lines of it are missing", 2);
+    let mut swapped = lines.clone();
+    swapped.swap(at, at + 1);
+    cut("swapped", &swapped.concat(), "not in their order", 2);
+    let other = String::from_utf8(whole.clone()).unwrap().replace("mailtap/1", "mailtap/9");
+    refused("newer.jsonl", other.as_bytes(), "this mailtap reads \"mailtap/1\"");
 }
 
 #[test]
@@ -432,7 +484,7 @@ fn played(talks: &[(&str, &str)], mode: Match, blocks: &[Vec<u8>]) -> (Vec<u8>, 
     let (mut said, mut closed) = (Vec::new(), false);
     for act in acts {
         match act {
-            Act::Send { bytes, .. } => said.extend(bytes),
+            Act::Send { bytes, .. } => said.extend_from_slice(&bytes),
             Act::Close => closed = true,
             Act::StartTls => {}
         }
@@ -729,7 +781,14 @@ fn the_scheme_is_told_by_the_session_where_the_route_has_none() {
     let lines = String::from_utf8(recorded("imap", 1, OTHER, Config::default())).unwrap();
     let auto = lines.replace("imap://127.0.0.1:2=imap://", "auto://127.0.0.1:2=auto://");
     assert_eq!(script(auto.as_bytes()).unwrap().scheme.name, "imap");
+    // Behind the open event, those after it one further.
     let tls = r#"{"seq":1,"at":"1970-01-01T00:00:00.000000Z","kind":"tls","from":"client","how":"implicit"}"#;
     let (open, rest) = auto.split_once('\n').unwrap();
+    let mut rest = rest.to_owned();
+    for number in (1..100).rev() {
+        for name in ["seq", "answers", "of", "about", "continues"] {
+            rest = rest.replace(&format!("\"{name}\":{number},"), &format!("\"{name}\":{},", number + 1));
+        }
+    }
     assert_eq!(script(format!("{open}\n{tls}\n{rest}").as_bytes()).unwrap().scheme.name, "imaps");
 }
