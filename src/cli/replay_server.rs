@@ -196,11 +196,13 @@ fn scripts(args: &Args, globals: &Globals) -> Result<Vec<Script>, Failure> {
 
 /// Every recording below a folder, in the order of their names.
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
-    let mut inside: Vec<PathBuf> =
-        std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path()).collect();
+    // A folder behind a symbolic link is not entered: it may be one that this stands in.
+    let inside = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut inside: Vec<(PathBuf, bool)> =
+        inside.map(|entry| (entry.path(), entry.file_type().is_ok_and(|kind| kind.is_dir()))).collect();
     inside.sort();
-    for path in inside {
-        if path.is_dir() {
+    for (path, is_folder) in inside {
+        if is_folder {
             collect(&path, paths);
         } else if path.extension().is_some_and(|extension| extension == "jsonl")
             && path.file_name().is_some_and(|name| name != "index.jsonl")

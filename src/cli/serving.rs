@@ -22,8 +22,9 @@ const PRINT_FOR: Duration = Duration::from_secs(2);
 /// What is printed while sessions run.
 #[derive(clap::Args, Debug)]
 pub struct Shown {
-    /// Print event lines as JSON instead of text; with --explain, each with `explain` and `rfc`
-    #[arg(long, conflicts_with = "quiet")]
+    /// Print event lines as JSON instead of text; with --explain, each with `explain` and `rfc`; with --quiet, only what
+    /// is not of sessions: listeners, accounts, reports
+    #[arg(long)]
     pub json: bool,
     /// Print nothing of the sessions
     #[arg(long, short)]

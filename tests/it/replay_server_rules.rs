@@ -264,7 +264,7 @@ fn a_client_that_was_only_refused_has_played_its_recording() {
     for said in ["z SELECT Work", "z NOOP"] {
         let (_folder, paths) = files(&[("imap", talk)]);
         // It ends by itself.
-        let (_, report) = served(&paths, &["--once"], |talk| {
+        let (_, report) = served(&paths, &["--once", "--quiet"], |talk| {
             talk.line();
             talk.ask(said);
         });
