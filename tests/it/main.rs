@@ -25,6 +25,8 @@ mod practice_imap;
 #[cfg(feature = "proxy")]
 mod practice_kit;
 #[cfg(feature = "proxy")]
+mod practice_maildir;
+#[cfg(feature = "proxy")]
 mod practice_pop3;
 #[cfg(feature = "proxy")]
 mod practice_programs;

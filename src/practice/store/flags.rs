@@ -2,6 +2,8 @@
 //! Takes names as IMAP and Maildir file names spell them; gives a set that can be joined, cut and printed.
 //! It does not know `\Recent`, which belongs to a session and not to a message.
 
+use std::collections::BTreeSet;
+
 /// A system flag (RFC 3501, 2.3.2) as a bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum System {
@@ -48,13 +50,16 @@ impl Flags {
         flags
     }
 
-    /// The letters for a Maildir file name, in ASCII order as the format demands.
+    /// The letters for a Maildir file name, in ASCII order as the format demands. Of those it had before, the ones that
+    /// say nothing here stay: another program knows what they mean.
     #[must_use]
-    pub fn letters(&self, keywords: &[String]) -> String {
+    pub fn letters(&self, keywords: &[String], before: &str) -> String {
+        let keywords = || keywords.iter().take(KEYWORDS).zip('a'..='z');
+        let is_known = |letter: char| ALL.iter().any(|(.., l)| *l == letter) || keywords().any(|(_, l)| l == letter);
         let system = ALL.iter().filter(|(flag, ..)| self.has(*flag)).map(|(.., letter)| *letter);
-        let named = keywords.iter().take(KEYWORDS).zip('a'..='z').filter(|(k, _)| self.has_keyword(k)).map(|(_, l)| l);
-        let mut letters: Vec<char> = system.chain(named).collect();
-        letters.sort_unstable();
+        let named = keywords().filter(|(keyword, _)| self.has_keyword(keyword)).map(|(_, letter)| letter);
+        let unknown = before.chars().filter(|letter| letter.is_ascii_alphabetic() && !is_known(*letter));
+        let letters: BTreeSet<char> = system.chain(named).chain(unknown).collect();
         letters.into_iter().collect()
     }
 

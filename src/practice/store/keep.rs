@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::Flags;
 use super::maildir;
 
-/// A message's bytes, or the way to them.
+/// A message's bytes, with CRLF line ends, or the way to them.
 #[derive(Debug, Clone)]
 pub enum Body {
     Memory(Arc<[u8]>),
@@ -55,25 +55,34 @@ pub struct Kept {
 pub trait Keep: Send + Debug {
     /// What is there; `validity` is written down when there is none yet.
     fn load(&mut self, validity: u32) -> io::Result<Kept>;
-    /// Stores a message; `fresh`: it has just arrived, no program has seen it.
-    fn add(&mut self, uid: u32, message: Incoming<'_>, keywords: &[String]) -> io::Result<Body>;
+    /// Stores a message, in a way of its own: gives where it is, and how many octets are read from there.
+    fn add(&mut self, uid: u32, message: &Incoming, keywords: &[String]) -> io::Result<(Body, u64)>;
     fn set_flags(&mut self, body: &mut Body, flags: &Flags, keywords: &[String]) -> io::Result<()>;
     fn remove(&mut self, body: &Body) -> io::Result<()>;
+    /// Another program has removed a message.
+    fn forget(&mut self, body: &Body);
     /// The messages now there, when another program may have changed something since the last look.
     fn changed(&mut self, keywords: &[String]) -> io::Result<Option<Vec<Found>>>;
     /// Writes down the UID of a message another program put there.
     fn number(&mut self, uid: u32, body: &Body) -> io::Result<()>;
-    fn rename(&mut self, to: PathBuf) -> io::Result<()>;
+    /// Moves to another folder; gives the one it was in. Where there is no folder, there is nothing to do.
+    fn rename(&mut self, to: PathBuf) -> io::Result<Option<PathBuf>>;
     fn destroy(&mut self) -> io::Result<()>;
     /// Must it be looked at for changes by other programs?
     fn is_shared(&self) -> bool;
 }
 
-#[derive(Debug, Clone, Copy)]
-pub struct Incoming<'a> {
-    pub bytes: &'a [u8],
-    pub flags: &'a Flags,
+/// A message on its way into a mailbox.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// New bytes, or where another mailbox of the account has it.
+    pub body: Body,
+    /// Octets of the body.
+    pub size: u64,
+    pub flags: Flags,
+    /// Seconds since 1970.
     pub date: i64,
+    /// It has just arrived, and no program has seen it.
     pub fresh: bool,
 }
 
@@ -86,8 +95,9 @@ impl Keep for Memory {
         Ok(Kept::default())
     }
 
-    fn add(&mut self, _: u32, message: Incoming<'_>, _: &[String]) -> io::Result<Body> {
-        Ok(Body::Memory(Arc::from(message.bytes)))
+    fn add(&mut self, _: u32, message: &Incoming, _: &[String]) -> io::Result<(Body, u64)> {
+        // Shared with whoever has it already.
+        Ok((message.body.clone(), message.size))
     }
 
     fn set_flags(&mut self, _: &mut Body, _: &Flags, _: &[String]) -> io::Result<()> {
@@ -98,6 +108,8 @@ impl Keep for Memory {
         Ok(())
     }
 
+    fn forget(&mut self, _: &Body) {}
+
     fn changed(&mut self, _: &[String]) -> io::Result<Option<Vec<Found>>> {
         Ok(None)
     }
@@ -106,8 +118,8 @@ impl Keep for Memory {
         Ok(())
     }
 
-    fn rename(&mut self, _: PathBuf) -> io::Result<()> {
-        Ok(())
+    fn rename(&mut self, _: PathBuf) -> io::Result<Option<PathBuf>> {
+        Ok(None)
     }
 
     fn destroy(&mut self) -> io::Result<()> {

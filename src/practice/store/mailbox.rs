@@ -11,8 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use super::keep::Keep;
-use super::maildir::with_crlf;
+use super::keep::{Body, Incoming, Keep};
+use super::lines::with_crlf;
 use super::state::{Facts, Message, State, Summary};
 use super::{Bounds, Flags, Refusal, System};
 
@@ -101,95 +101,52 @@ impl Mailbox {
 
     /// The whole message with CRLF line ends. None: it is no longer there.
     pub fn read(&self, uid: u32) -> io::Result<Option<Arc<[u8]>>> {
-        let Some(body) = self.lock().messages.get(&uid).map(|message| message.body.clone()) else { return Ok(None) };
-        match body.read() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            other => other.map(Some),
-        }
+        let body = || self.lock().messages.get(&uid).map(|message| message.body.clone());
+        let read = self.with_file(|| body().map(|body| body.read()).transpose())?;
+        Ok(read.flatten())
     }
 
     /// Adds all messages or none. Gives their UIDs.
     pub fn add(&self, additions: Vec<Addition>) -> Result<Vec<u32>, Refusal> {
-        let additions: Vec<Addition> =
-            additions.into_iter().map(|one| Addition { bytes: with_crlf(&one.bytes), ..one }).collect();
-        let total: u64 = additions.iter().map(|one| one.bytes.len() as u64).sum();
-        // Mail that arrives was measured before the trace fields were put before it.
-        if additions.iter().any(|one| !one.fresh && one.bytes.len() as u64 > self.bounds.message) {
-            return Err(Refusal::TooBig);
-        }
-        let mut state = self.lock();
-        if state.gone {
-            return Err(Refusal::NoMailbox);
-        }
-        if state.messages.len() + additions.len() > self.bounds.messages {
-            return Err(Refusal::Limit("Too many messages in the mailbox"));
-        }
-        // Taken before it is tested, because other mailboxes of the account take from the same quota.
-        if self.used.fetch_add(total, Ordering::Relaxed) + total > self.bounds.quota {
-            self.used.fetch_sub(total, Ordering::Relaxed);
-            return Err(Refusal::OverQuota);
-        }
-        let mut uids = Vec::with_capacity(additions.len());
-        let mut left = total;
-        state.modseq += 1;
-        for addition in additions {
-            match state.add(&addition) {
-                Ok(uid) => uids.push(uid),
-                Err(error) => {
-                    self.used.fetch_sub(left, Ordering::Relaxed);
-                    for uid in uids {
-                        self.take(&mut state, uid);
-                    }
-                    return Err(error.into());
-                }
+        let mut incoming = Vec::with_capacity(additions.len());
+        for Addition { bytes, flags, date, fresh } in additions {
+            let bytes: Arc<[u8]> = Arc::from(with_crlf(&bytes));
+            let size = bytes.len() as u64;
+            // Mail that arrives was measured before the trace fields were put before it.
+            if !fresh && size > self.bounds.message {
+                return Err(Refusal::TooBig);
             }
-            left -= addition.bytes.len() as u64;
+            incoming.push(Incoming { body: Body::Memory(bytes), size, flags, date, fresh });
         }
-        self.tell(&state);
-        Ok(uids)
+        self.take_in(incoming)
     }
 
-    /// Copies messages with flags and dates. Gives the UIDs there and here of those that were still there.
+    /// Copies messages with flags and dates, not their bytes. Gives the UIDs there and here of those that were still
+    /// there.
     pub fn copy(&self, uids: &[u32], to: &Mailbox) -> Result<(Vec<u32>, Vec<u32>), Refusal> {
-        let (mut from, mut additions) = (Vec::new(), Vec::new());
-        for &uid in uids {
-            let facts = self.summary(|m| m.facts(uid).cloned());
-            if let (Some(facts), Some(bytes)) = (facts, self.read(uid)?) {
-                from.push(uid);
-                additions.push(Addition { bytes: bytes.to_vec(), flags: facts.flags, date: facts.date, fresh: false });
+        match self.copy_known(uids, to) {
+            // Another program has moved a file: where to, or that it is gone, is found out by a look.
+            Err(Refusal::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                self.refresh()?;
+                self.copy_known(uids, to)
             }
+            copied => copied,
         }
-        Ok((from, to.add(additions)?))
+    }
+
+    /// Would a message of so many octets find room? Another may come first.
+    pub fn has_room(&self, size: u64) -> Result<(), Refusal> {
+        self.takes(&self.lock(), 1)?;
+        match self.used.load(Ordering::Relaxed) + size > self.bounds.quota {
+            true => Err(Refusal::OverQuota),
+            false => Ok(()),
+        }
     }
 
     /// Changes flags of one message, which must not have changed after `unchanged_since`.
     pub fn store(&self, uid: u32, how: Change, flags: &Flags, unchanged_since: Option<u64>) -> io::Result<FlagChange> {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        let named = state.intern(flags);
-        let Some(message) = state.messages.get_mut(&uid) else { return Ok(FlagChange::Gone) };
-        if unchanged_since.is_some_and(|since| message.facts.modseq > since) {
-            return Ok(FlagChange::Modified);
-        }
-        let mut new = message.facts.flags.clone();
-        match how {
-            Change::Add => new.add(&named),
-            Change::Remove => new.remove(&named),
-            Change::Replace => new = named,
-        }
-        if new == message.facts.flags {
-            return Ok(FlagChange::Unchanged);
-        }
-        match state.keep.set_flags(&mut message.body, &new, &state.keywords) {
-            // Another program was faster; the next look finds out what it did.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FlagChange::Gone),
-            other => other?,
-        }
-        state.modseq += 1;
-        message.facts.flags = new;
-        message.facts.modseq = state.modseq;
-        self.tell(&guard);
-        Ok(FlagChange::Done)
+        let done = self.with_file(|| self.store_known(uid, how, flags, unchanged_since))?;
+        Ok(done.unwrap_or(FlagChange::Gone))
     }
 
     /// Removes messages, whatever their flags. Gives how many were there.
@@ -231,7 +188,15 @@ impl Mailbox {
         if state.gone {
             return Ok(());
         }
-        let Some(found) = state.keep.changed(&state.keywords)? else { return Ok(()) };
+        let found = match state.keep.changed(&state.keywords) {
+            // The folder itself.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.forget(state);
+                return Ok(());
+            }
+            found => found?,
+        };
+        let Some(found) = found else { return Ok(()) };
         let before = state.modseq;
         let mut missing: BTreeSet<u32> = state.messages.keys().copied().collect();
         for one in found {
@@ -253,8 +218,11 @@ impl Mailbox {
             state.messages.insert(uid, Message { facts, body: one.body });
         }
         for uid in missing {
-            self.take(state, uid);
-            state.modseq += 1;
+            if let Some(message) = state.messages.remove(&uid) {
+                self.used.fetch_sub(message.facts.size, Ordering::Relaxed);
+                state.keep.forget(&message.body);
+                state.modseq += 1;
+            }
         }
         if state.modseq != before {
             self.tell(&guard);
@@ -265,11 +233,12 @@ impl Mailbox {
     pub fn rename(&self, to: Option<PathBuf>) -> io::Result<()> {
         let Some(to) = to else { return Ok(()) };
         let mut state = self.lock();
-        state.keep.rename(to)?;
-        let keywords = state.keywords.clone();
-        for found in state.keep.changed(&keywords)?.unwrap_or_default() {
-            if let Some(message) = found.uid.and_then(|uid| state.messages.get_mut(&uid)) {
-                message.body = found.body;
+        let Some(from) = state.keep.rename(to.clone())? else { return Ok(()) };
+        for message in state.messages.values_mut() {
+            if let Body::File(path) = &mut message.body
+                && let Ok(file) = path.strip_prefix(&from)
+            {
+                *path = to.join(file);
             }
         }
         Ok(())
@@ -278,13 +247,127 @@ impl Mailbox {
     /// Deletes the mailbox with all messages; sessions that have it open find it gone.
     pub fn destroy(&self) -> io::Result<()> {
         let mut state = self.lock();
+        state.keep.destroy()?;
+        self.forget(&mut state);
+        Ok(())
+    }
+
+    /// Another program has deleted it.
+    pub fn vanish(&self) {
+        self.forget(&mut self.lock());
+    }
+
+    fn forget(&self, state: &mut State) {
         let held: u64 = state.messages.values().map(|message| message.facts.size).sum();
         self.used.fetch_sub(held, Ordering::Relaxed);
         state.messages.clear();
         state.gone = true;
         state.modseq += 1;
+        self.tell(state);
+    }
+
+    /// Does something with a message's file. Where another program has moved it, a look says where to; it is gone
+    /// where it cannot be found then.
+    fn with_file<T>(&self, attempt: impl Fn() -> io::Result<T>) -> io::Result<Option<T>> {
+        let is_moved = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        match attempt() {
+            Err(error) if is_moved(&error) => self.refresh()?,
+            done => return done.map(Some),
+        }
+        match attempt() {
+            Err(error) if is_moved(&error) => Ok(None),
+            done => done.map(Some),
+        }
+    }
+
+    fn store_known(
+        &self,
+        uid: u32,
+        how: Change,
+        flags: &Flags,
+        unchanged_since: Option<u64>,
+    ) -> io::Result<FlagChange> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let named = state.intern(flags);
+        let Some(message) = state.messages.get_mut(&uid) else { return Ok(FlagChange::Gone) };
+        if unchanged_since.is_some_and(|since| message.facts.modseq > since) {
+            return Ok(FlagChange::Modified);
+        }
+        let mut new = message.facts.flags.clone();
+        match how {
+            Change::Add => new.add(&named),
+            Change::Remove => new.remove(&named),
+            Change::Replace => new = named,
+        }
+        if new == message.facts.flags {
+            return Ok(FlagChange::Unchanged);
+        }
+        state.keep.set_flags(&mut message.body, &new, &state.keywords)?;
+        state.modseq += 1;
+        message.facts.flags = new;
+        message.facts.modseq = state.modseq;
+        self.tell(&guard);
+        Ok(FlagChange::Done)
+    }
+
+    fn copy_known(&self, uids: &[u32], to: &Mailbox) -> Result<(Vec<u32>, Vec<u32>), Refusal> {
+        let (mut from, mut incoming) = (Vec::new(), Vec::new());
+        let state = self.lock();
+        for &uid in uids {
+            let Some(Message { facts, body }) = state.messages.get(&uid) else { continue };
+            let Facts { flags, date, size, .. } = facts.clone();
+            from.push(uid);
+            incoming.push(Incoming { body: body.clone(), size, flags, date, fresh: false });
+        }
+        // The other mailbox may be this one.
+        drop(state);
+        Ok((from, to.take_in(incoming)?))
+    }
+
+    /// Adds all or none. Whether there is room is found out before anything is stored.
+    fn take_in(&self, incoming: Vec<Incoming>) -> Result<Vec<u32>, Refusal> {
+        let total: u64 = incoming.iter().map(|one| one.size).sum();
+        let mut state = self.lock();
+        self.takes(&state, incoming.len())?;
+        // Taken before it is tested, because other mailboxes of the account take from the same quota.
+        if self.used.fetch_add(total, Ordering::Relaxed) + total > self.bounds.quota {
+            self.used.fetch_sub(total, Ordering::Relaxed);
+            return Err(Refusal::OverQuota);
+        }
+        let mut uids = Vec::with_capacity(incoming.len());
+        let mut left = total;
+        state.modseq += 1;
+        for one in incoming {
+            let counted = one.size;
+            match state.add(one) {
+                Ok((uid, size)) => {
+                    uids.push(uid);
+                    self.used.fetch_sub(counted.saturating_sub(size), Ordering::Relaxed);
+                }
+                Err(error) => {
+                    self.used.fetch_sub(left, Ordering::Relaxed);
+                    for uid in uids {
+                        self.take(&mut state, uid);
+                    }
+                    return Err(error.into());
+                }
+            }
+            left -= counted;
+        }
         self.tell(&state);
-        state.keep.destroy()
+        Ok(uids)
+    }
+
+    /// May so many messages be added, whatever their size?
+    fn takes(&self, state: &State, count: usize) -> Result<(), Refusal> {
+        if state.gone {
+            return Err(Refusal::NoMailbox);
+        }
+        match state.messages.len() + count > self.bounds.messages {
+            true => Err(Refusal::Limit("Too many messages in the mailbox")),
+            false => Ok(()),
+        }
     }
 
     fn take(&self, state: &mut State, uid: u32) -> bool {
@@ -302,5 +385,25 @@ impl Mailbox {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keep::Memory;
+    use super::*;
+
+    #[test]
+    fn copies_share_their_bytes_and_count_against_the_quota_before_anything_is_copied() {
+        let (used, bounds) = (Arc::default(), Bounds { message: 100, quota: 45, messages: 10, mailboxes: 1 });
+        let open = |validity| Mailbox::open(Box::new(Memory), validity, bounds, Arc::clone(&used)).unwrap();
+        let (from, to) = (open(1), open(2));
+        let message = Addition { bytes: b"Subject: x\n\ny\n".to_vec(), ..Addition::default() };
+        let uids = from.add(vec![message]).unwrap();
+        assert_eq!(used.load(Ordering::Relaxed), 17, "with CRLF");
+        assert_eq!(from.copy(&uids, &to).unwrap(), (vec![1], vec![1]));
+        assert!(Arc::ptr_eq(&from.read(1).unwrap().unwrap(), &to.read(1).unwrap().unwrap()));
+        assert!(matches!(from.copy(&uids, &from), Err(Refusal::OverQuota)));
+        assert_eq!((used.load(Ordering::Relaxed), from.summary(|m| m.len())), (34, 1));
     }
 }

@@ -2,8 +2,10 @@
 //! Takes mailbox names in UTF-8 with `/` between levels; gives shared [`Mailbox`]es and the reasons why not.
 //! It does not know protocols, sequence numbers or who is connected.
 
+mod disk;
 mod flags;
 mod keep;
+mod lines;
 mod mailbox;
 mod maildir;
 mod names;
@@ -13,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, fs, io};
 
 pub use flags::{Flags, System};
@@ -22,6 +24,7 @@ pub use names::SEPARATOR;
 pub use names::{from_modified_utf7, to_modified_utf7};
 pub use state::Facts;
 
+use disk::Lock;
 use keep::{Keep, Memory};
 use maildir::Maildir;
 
@@ -31,6 +34,9 @@ pub const SPECIAL: [(&str, &str); 5] =
 
 /// The file of a Maildir that lists the subscriptions, a name a line (as other servers write it).
 const SUBSCRIPTIONS: &str = "subscriptions";
+
+/// A folder changed so recently may change again without its time telling.
+const TICK: Duration = Duration::from_secs(1);
 
 /// What bounds one account.
 #[derive(Debug, Clone, Copy)]
@@ -91,24 +97,36 @@ pub struct Store {
     bounds: Bounds,
     used: Arc<AtomicU64>,
     validity: AtomicU32,
+    /// Kept while the store is.
+    _lock: Option<Lock>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     boxes: BTreeMap<String, Arc<Mailbox>>,
     subscriptions: BTreeSet<String>,
+    /// When the folder of the account was changed last, at the last look. None: look again.
+    looked: Option<SystemTime>,
 }
 
 impl Store {
     /// Opens the account's mail: in memory, or in the Maildir `root` (made when it is not there), whose folders follow
-    /// the Maildir++ layout.
+    /// the Maildir++ layout. Errors: it cannot be made or read; another server has it.
     pub fn open(root: Option<PathBuf>, bounds: Bounds) -> io::Result<Self> {
+        let lock = match &root {
+            None => None,
+            Some(root) => {
+                disk::make_folder(root)?;
+                Some(Lock::take(root)?)
+            }
+        };
         let store = Store {
             inner: Mutex::default(),
             root,
             bounds,
             used: Arc::default(),
             validity: AtomicU32::new(unix_now().clamp(1, i64::from(u32::MAX / 2)) as u32),
+            _lock: lock,
         };
         store.load()?;
         Ok(store)
@@ -116,7 +134,7 @@ impl Store {
 
     #[must_use]
     pub fn mailbox(&self, name: &str) -> Option<Arc<Mailbox>> {
-        self.lock().boxes.get(&names::normal(name)).cloned()
+        self.look().boxes.get(&names::normal(name)).cloned()
     }
 
     /// Where mail arrives. It is made when the store is opened and cannot be deleted.
@@ -127,7 +145,7 @@ impl Store {
     /// Every mailbox's name, in order.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.lock().boxes.keys().cloned().collect()
+        self.look().boxes.keys().cloned().collect()
     }
 
     #[must_use]
@@ -149,7 +167,7 @@ impl Store {
     pub fn create(&self, name: &str) -> Result<(), Refusal> {
         let name = names::normal(name.strip_suffix(names::SEPARATOR).unwrap_or(name));
         names::check(&name)?;
-        let mut inner = self.lock();
+        let mut inner = self.look();
         if inner.boxes.contains_key(&name) {
             return Err(Refusal::Exists);
         }
@@ -166,9 +184,10 @@ impl Store {
         if name == names::INBOX {
             return Err(Refusal::Inbox);
         }
-        let mut inner = self.lock();
-        let gone = inner.boxes.remove(&name).ok_or(Refusal::NoMailbox)?;
-        Ok(gone.destroy()?)
+        let mut inner = self.look();
+        inner.boxes.get(&name).ok_or(Refusal::NoMailbox)?.destroy()?;
+        inner.boxes.remove(&name);
+        Ok(())
     }
 
     /// Renames a mailbox and all below it. Renaming INBOX moves its messages and leaves it empty (RFC 3501, 6.3.5).
@@ -178,7 +197,7 @@ impl Store {
         if from == names::INBOX {
             return self.empty_inbox_into(&to);
         }
-        let mut inner = self.lock();
+        let mut inner = self.look();
         let below = format!("{from}{}", names::SEPARATOR);
         let moving: Vec<(String, String)> = inner
             .boxes
@@ -198,10 +217,11 @@ impl Store {
         for (_, new) in &moving {
             names::check(new)?;
         }
+        self.move_folders(&inner, &moving)?;
         for (old, new) in moving {
-            let Some(mailbox) = inner.boxes.remove(&old) else { continue };
-            mailbox.rename(self.folder(&new))?;
-            inner.boxes.insert(new, mailbox);
+            if let Some(mailbox) = inner.boxes.remove(&old) {
+                inner.boxes.insert(new, mailbox);
+            }
         }
         Ok(())
     }
@@ -210,17 +230,16 @@ impl Store {
         let name = names::normal(name);
         names::check(&name)?;
         let mut inner = self.lock();
+        let mut names = inner.subscriptions.clone();
         if !on {
-            inner.subscriptions.remove(&name);
-        } else if inner.subscriptions.len() >= self.bounds.mailboxes {
+            names.remove(&name);
+        } else if names.len() >= self.bounds.mailboxes {
             return Err(Refusal::Limit("Too many subscriptions"));
         } else {
-            inner.subscriptions.insert(name);
+            names.insert(name);
         }
-        let names = inner.subscriptions.iter().map(|n| to_modified_utf7(n) + "\n").collect::<String>();
-        if let Some(root) = &self.root {
-            fs::write(root.join(SUBSCRIPTIONS), names)?;
-        }
+        self.write_subscriptions(&names)?;
+        inner.subscriptions = names;
         Ok(())
     }
 
@@ -228,32 +247,110 @@ impl Store {
         self.create(to)?;
         let (inbox, target) = (self.inbox()?, self.mailbox(to).ok_or(Refusal::NoMailbox)?);
         let uids: Vec<u32> = inbox.summary(|m| m.uids().collect());
-        inbox.copy(&uids, &target)?;
+        if let Err(refusal) = inbox.copy(&uids, &target) {
+            // Nothing was renamed, so there is no mailbox of that name.
+            let _ = self.delete(to);
+            return Err(refusal);
+        }
         inbox.expunge(&uids);
         Ok(())
     }
 
     fn load(&self) -> io::Result<()> {
         let mut inner = self.lock();
-        if let Some(root) = &self.root {
-            fs::create_dir_all(root)?;
-            for name in maildir::folders(root)? {
-                let mailbox = self.make(&name)?;
-                inner.boxes.insert(name, mailbox);
-            }
-            let listed = fs::read_to_string(root.join(SUBSCRIPTIONS)).unwrap_or_default();
-            inner.subscriptions = listed.lines().filter_map(|line| from_modified_utf7(line.as_bytes())).collect();
-        }
-        let fresh = inner.boxes.len() <= 1 && inner.subscriptions.is_empty();
+        self.find_folders(&mut inner)?;
+        let listed = self.read_subscriptions()?;
+        let is_new = listed.is_none() && inner.boxes.len() <= 1;
         for name in [names::INBOX].into_iter().chain(SPECIAL.map(|(name, _)| name)) {
-            if !inner.boxes.contains_key(name) && (fresh || name == names::INBOX) {
+            if !inner.boxes.contains_key(name) && (is_new || name == names::INBOX) {
                 inner.boxes.insert(name.to_owned(), self.make(name)?);
             }
-            if fresh {
-                inner.subscriptions.insert(name.to_owned());
+        }
+        inner.subscriptions = match listed {
+            Some(names) => names,
+            // Who has not been asked yet wants to see everything.
+            None => {
+                let all = inner.boxes.keys().cloned().collect();
+                self.write_subscriptions(&all)?;
+                all
+            }
+        };
+        Ok(())
+    }
+
+    /// The mailboxes as they are now: other programs may have made folders, or deleted some.
+    fn look(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.lock();
+        if let Err(error) = self.find_folders(&mut inner) {
+            tracing::warn!(%error, "a folder that another program made cannot be opened");
+        }
+        inner
+    }
+
+    /// Takes in the folders that are there, as far as they can be opened, and lets go of those that are not.
+    fn find_folders(&self, inner: &mut Inner) -> io::Result<()> {
+        let Some(root) = &self.root else { return Ok(()) };
+        let changed = fs::metadata(root)?.modified()?;
+        if inner.looked == Some(changed) {
+            return Ok(());
+        }
+        let found = maildir::folders(root)?;
+        inner.boxes.retain(|name, mailbox| {
+            let is_there = name == names::INBOX || found.contains(name);
+            if !is_there {
+                mailbox.vanish();
+            }
+            is_there
+        });
+        let mut failed = Ok(());
+        for name in found {
+            if inner.boxes.contains_key(&name) || inner.boxes.len() >= self.bounds.mailboxes {
+                continue;
+            }
+            match self.make(&name) {
+                Ok(mailbox) => _ = inner.boxes.insert(name, mailbox),
+                Err(error) => failed = Err(error),
             }
         }
+        inner.looked = Some(changed).filter(|at| at.elapsed().is_ok_and(|age| age > TICK));
+        failed
+    }
+
+    /// Moves all or none.
+    fn move_folders(&self, inner: &Inner, moving: &[(String, String)]) -> io::Result<()> {
+        let to = |mailbox: &str, name: &str| match inner.boxes.get(mailbox) {
+            Some(mailbox) => mailbox.rename(self.folder(name)),
+            None => Ok(()),
+        };
+        for (n, (old, new)) in moving.iter().enumerate() {
+            let Err(error) = to(old, new) else { continue };
+            for (old, _) in &moving[..n] {
+                if let Err(error) = to(old, old) {
+                    tracing::warn!(%error, name = old, "a folder could not be moved back");
+                }
+            }
+            return Err(error);
+        }
         Ok(())
+    }
+
+    /// None: nobody has chosen yet.
+    fn read_subscriptions(&self) -> io::Result<Option<BTreeSet<String>>> {
+        let Some(root) = &self.root else { return Ok(None) };
+        match fs::read(root.join(SUBSCRIPTIONS)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            listed => {
+                let listed = listed?;
+                let names = listed.split(|byte| *byte == b'\n').filter_map(from_modified_utf7);
+                Ok(Some(names.filter(|name| !name.is_empty()).collect()))
+            }
+        }
+    }
+
+    fn write_subscriptions(&self, names: &BTreeSet<String>) -> io::Result<()> {
+        let Some(root) = &self.root else { return Ok(()) };
+        let lines: String = names.iter().map(|name| to_modified_utf7(name) + "\n").collect();
+        disk::replace(&root.join(SUBSCRIPTIONS), lines.as_bytes())
     }
 
     fn make(&self, name: &str) -> io::Result<Arc<Mailbox>> {

@@ -8,7 +8,6 @@ use std::io;
 use super::Flags;
 use super::flags::KEYWORDS;
 use super::keep::{Body, Incoming, Keep};
-use super::mailbox::Addition;
 
 /// A message without its bytes.
 #[derive(Debug, Clone)]
@@ -108,16 +107,15 @@ pub struct State {
 }
 
 impl State {
-    pub fn add(&mut self, addition: &Addition) -> io::Result<u32> {
+    /// Adds a message; gives its UID and its size as it is kept.
+    pub fn add(&mut self, incoming: Incoming) -> io::Result<(u32, u64)> {
         let uid = self.next;
-        let flags = self.intern(&addition.flags);
-        let incoming = Incoming { bytes: &addition.bytes, flags: &flags, date: addition.date, fresh: addition.fresh };
-        let body = self.keep.add(uid, incoming, &self.keywords)?;
+        let incoming = Incoming { flags: self.intern(&incoming.flags), ..incoming };
+        let (body, size) = self.keep.add(uid, &incoming, &self.keywords)?;
         self.next = self.next.saturating_add(1);
-        let size = addition.bytes.len() as u64;
-        let facts = Facts { flags, date: addition.date, size, modseq: self.modseq };
+        let facts = Facts { flags: incoming.flags, date: incoming.date, size, modseq: self.modseq };
         self.messages.insert(uid, Message { facts, body });
-        Ok(uid)
+        Ok((uid, size))
     }
 
     /// The UID a message has, or the next one.
