@@ -17,6 +17,8 @@ pub struct Limits {
     pub mailboxes: usize,
     /// Connections at a time, all services together.
     pub connections: usize,
+    /// Silence after which a connection is closed on which nobody has logged in, nor begun to send mail.
+    pub login: Duration,
     /// Silence after which an IMAP connection is closed.
     pub imap_idle: Duration,
     /// Silence after which a POP3 connection is closed.
@@ -33,6 +35,7 @@ impl Default for Limits {
             messages: MESSAGES,
             mailboxes: MAILBOXES,
             connections: CONNECTIONS,
+            login: LOGIN,
             imap_idle: IMAP_IDLE,
             pop3_idle: POP3_IDLE,
             smtp_idle: SMTP_IDLE,
@@ -49,6 +52,9 @@ const MESSAGES: usize = 100_000;
 const MAILBOXES: usize = 1_000;
 /// Thunderbird alone opens five a mailbox account; this leaves room for many programs.
 const CONNECTIONS: usize = 200;
+/// Who says nothing takes the place of somebody who would; who types by hand needs some time for a line. The times that
+/// the RFCs ask for, below, are for sessions at work.
+const LOGIN: Duration = Duration::from_secs(60);
 /// RFC 3501, 5.4 asks for at least 30 minutes.
 const IMAP_IDLE: Duration = Duration::from_secs(31 * 60);
 /// RFC 1939, 3 asks for at least 10 minutes.

@@ -163,12 +163,7 @@ async fn converse<P, E>(
     io: Box<dyn Io>,
     peer: SocketAddr,
 ) {
-    let idle = match service {
-        Service::Imap => shared.limits.imap_idle,
-        Service::Pop3 => shared.limits.pop3_idle,
-        Service::Smtp | Service::Submission => shared.limits.smtp_idle,
-    };
-    let mut wire = Wire::new(io, idle);
+    let mut wire = Wire::new(io, shared.limits.login);
     // One connection too many is not worth a handshake.
     if implicit && place.is_err() {
         return;

@@ -27,6 +27,14 @@ impl fmt::Debug for User {
     }
 }
 
+impl User {
+    /// Would mail for the account be taken for this user's, or the user be taken for the account?
+    fn is_called_like(&self, account: &Account) -> bool {
+        let own = [&self.name, &self.address];
+        [&account.user, &account.address].iter().any(|name| own.iter().any(|own| own.eq_ignore_ascii_case(name)))
+    }
+}
+
 /// All accounts.
 #[derive(Debug)]
 pub struct Users {
@@ -35,21 +43,18 @@ pub struct Users {
 }
 
 impl Users {
-    /// Opens every account's mail. Errors: a Maildir cannot be made or read; two accounts have one name; a name cannot
-    /// be a folder's.
+    /// Opens every account's mail. Errors: a Maildir cannot be made or read, or another server has it; two accounts have
+    /// one name; a name cannot be that of a mailbox.
     pub fn open(accounts: &[Account], mail: Option<&Path>, bounds: Bounds, hostname: &str) -> io::Result<Self> {
         let mut users = Users { all: Vec::with_capacity(accounts.len()), hostname: hostname.to_owned() };
         for account in accounts {
             let bad =
                 |why: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("account {:?}: {why}", account.user));
-            if account.user.is_empty()
-                || account.user.starts_with('.')
-                || account.user.contains(['/', '\0', '\r', '\n'])
-            {
-                return Err(bad("this cannot be a user name"));
+            if !is_name(&account.user) || !is_address(&account.address) {
+                return Err(bad("no mail could be addressed to it; take letters, digits and dots"));
             }
-            if users.by_name(&account.user).is_some() {
-                return Err(bad("there are two of this name"));
+            if let Some(other) = users.all.iter().find(|user| user.is_called_like(account)) {
+                return Err(bad(&format!("there is {:?} already, and case makes no difference", other.name)));
             }
             users.all.push(Arc::new(User {
                 name: account.user.clone(),
@@ -80,18 +85,19 @@ impl Users {
     #[must_use]
     pub fn by_address(&self, address: &str) -> Option<Arc<User>> {
         let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-        let local = local.split('+').next().unwrap_or(local);
+        let untagged = local.split('+').next().unwrap_or(local);
         let is_own = domain.is_empty()
             || domain.eq_ignore_ascii_case(&self.hostname)
             || domain.eq_ignore_ascii_case("localhost");
-        if is_own && local.eq_ignore_ascii_case("postmaster") {
-            return self.all.first().cloned();
-        }
-        let whole = format!("{local}@{domain}");
-        let is = |user: &&Arc<User>| {
-            user.address.eq_ignore_ascii_case(&whole) || (is_own && user.name.eq_ignore_ascii_case(local))
+        let of = |local: &str| {
+            let whole = format!("{local}@{domain}");
+            self.all.iter().find(|user| {
+                user.address.eq_ignore_ascii_case(&whole) || (is_own && user.name.eq_ignore_ascii_case(local))
+            })
         };
-        self.all.iter().find(is).cloned()
+        let postmaster = || self.all.first().filter(|_| is_own && untagged.eq_ignore_ascii_case("postmaster"));
+        // Somebody may be called what would be another's tag, or the postmaster.
+        of(local).or_else(|| of(untagged)).or_else(postmaster).cloned()
     }
 
     /// Is the part after the `@` one that accounts have?
@@ -101,5 +107,71 @@ impl Users {
         domain.is_empty()
             || [self.hostname.as_str(), "localhost"].iter().any(|own| own.eq_ignore_ascii_case(domain))
             || self.all.iter().any(|u| u.address.rsplit_once('@').is_some_and(|(_, d)| d.eq_ignore_ascii_case(domain)))
+    }
+}
+
+/// A local part or a whole address.
+fn is_name(name: &str) -> bool {
+    is_local_part(name) || is_address(name)
+}
+
+fn is_address(address: &str) -> bool {
+    let is_label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
+    address.rsplit_once('@').is_some_and(|(local, domain)| is_local_part(local) && domain.split('.').all(is_label))
+}
+
+/// A dot-string (RFC 5321, 4.1.2; RFC 6531, 3.3), but for the `/`, which no folder can have in its name.
+fn is_local_part(name: &str) -> bool {
+    let is_atext = |c: char| c.is_alphanumeric() || "!#$%&'*+-=?^_`{|}~".contains(c);
+    name.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { message: 1, quota: 1, messages: 1, mailboxes: 9 };
+
+    fn open(names: &[&str]) -> io::Result<Users> {
+        let account = |name: &&str| Account {
+            user: (*name).to_owned(),
+            password: "x".to_owned(),
+            address: if name.contains('@') { (*name).to_owned() } else { format!("{name}@here.example") },
+        };
+        Users::open(&names.iter().map(account).collect::<Vec<_>>(), None, BOUNDS, "here.example")
+    }
+
+    #[test]
+    fn everybody_gets_the_mail_that_names_them() {
+        let users = open(&["demo", "a", "a+b", "c@other.example"]).unwrap();
+        let of = |address: &str| users.by_address(address).map(|user| user.name.clone());
+        for (address, name) in [
+            ("a+b@here.example", "a+b"),
+            ("A+B@localhost", "a+b"),
+            ("a+c@here.example", "a"),
+            ("a+b+c@here.example", "a"),
+            ("postmaster", "demo"),
+            ("Demo+x@Here.Example", "demo"),
+            ("c+d@other.example", "c@other.example"),
+        ] {
+            assert_eq!(of(address).as_deref(), Some(name), "{address}");
+        }
+        assert_eq!(of("c@here.example"), None);
+        let users = open(&["demo", "Postmaster"]).unwrap();
+        assert_eq!(users.by_address("postmaster@localhost").unwrap().name, "Postmaster");
+    }
+
+    #[test]
+    fn nobody_is_taken_in_whom_no_mail_would_reach() {
+        for wrong in ["", "a b", "x@y@z", ".x", "x.", "a..b", "a/b", "@x", "x@", "a@b..c", "a\0", "a@b c", "<a>", "a:b"]
+        {
+            assert!(open(&[wrong]).is_err(), "{wrong:?}");
+        }
+        for right in ["a", "a.b", "a+b", "o'neil", "jörg", "x@y", "a-b_c@d-e.example"] {
+            assert!(open(&[right]).is_ok(), "{right:?}");
+        }
+        for two in [["demo", "Demo"], ["x", "X@here.example"], ["x@here.example", "x"]] {
+            assert!(open(&two).is_err(), "{two:?}");
+        }
     }
 }

@@ -58,6 +58,11 @@ impl Wire {
         }
     }
 
+    /// From here on so much silence is put up with.
+    pub fn wait_up_to(&mut self, idle: Duration) {
+        self.idle = idle;
+    }
+
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.is_secure

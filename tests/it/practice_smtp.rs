@@ -2,6 +2,8 @@
 //! Takes a server in this process; gives nothing but failures.
 //! Does not know how messages are kept: it looks at them by IMAP.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -206,4 +208,64 @@ fn one_connection_too_many_is_told_so() {
     assert!(Talk::to(practice.at.smtp).line().starts_with("421 4.7.0"));
     assert!(Talk::to(practice.at.imap).line().starts_with("* BYE"));
     assert!(Talk::to(practice.at.pop3).line().starts_with("-ERR [SYS/TEMP]"));
+}
+
+#[test]
+fn a_message_that_one_recipient_has_no_room_for_goes_to_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let practice = Practice::with(|config| {
+        config.limits.quota = 2000;
+        config.mail = Some(folder.path().to_owned());
+    });
+    practice.deliver("bob", &format!("Subject: big\r\n\r\n{}", "x".repeat(1500)));
+    let mut talk = begin(&practice);
+    let mut send = |size: usize| {
+        talk.ask("MAIL FROM:<x@elsewhere.example>");
+        for user in ["alice", "bob"] {
+            assert!(talk.ask(&format!("RCPT TO:<{user}@practice.example>")).starts_with("250 "));
+        }
+        talk.ask("DATA");
+        talk.ask(&format!("{}\r\n.", "x".repeat(size)))
+    };
+    let mut imap = practice.imap("alice");
+    imap.ok("SELECT INBOX");
+    assert!(send(800).starts_with("552 5.2.2 <bob@practice.example>"));
+    assert!(imap.ok("NOOP").is_empty(), "alice's copy did not come, not even for a moment");
+    // There is room, and the disk says no.
+    let numbers = folder.path().join("bob/mailtap-uids");
+    std::fs::remove_file(&numbers).unwrap();
+    std::fs::create_dir(&numbers).unwrap();
+    assert!(send(10).starts_with("451 4.3.0 <bob@practice.example>"));
+    assert_eq!(imap.ok("STATUS INBOX (MESSAGES)"), ["* STATUS INBOX (MESSAGES 0)"], "it was taken back");
+}
+
+#[test]
+fn who_says_nothing_before_login_does_not_keep_the_place() {
+    let practice = Practice::with(|config| {
+        config.limits.connections = 8;
+        config.limits.login = Duration::from_millis(1500);
+    });
+    let mut at_work = (practice.imap("bob"), begin(&practice), Talk::to(practice.at.pop3));
+    at_work.2.line();
+    for command in ["USER bob", &format!("PASS {PASSWORD}")] {
+        assert!(at_work.2.ask(command).starts_with("+OK"));
+    }
+    let mut sending = Talk::to(practice.at.smtp);
+    sending.line();
+    sending.smtp("EHLO test");
+    assert!(sending.ask("MAIL FROM:<x@elsewhere.example>").starts_with("250 "));
+    let [imap, pop3] = ["* BYE", "-ERR"].map(|start| format!("{start} Disconnected for inactivity."));
+    let smtp = "421 4.4.2 Timeout exceeded".to_owned();
+    let at = practice.at;
+    let silent = [(at.imap, imap), (at.pop3, pop3), (at.smtp, smtp.clone()), (at.submission, smtp)];
+    let silent = silent.map(|(address, farewell)| (Talk::to(address), farewell));
+    for (mut talk, farewell) in silent {
+        talk.line();
+        assert_eq!(talk.rest().trim_end(), farewell);
+    }
+    practice.imap("alice");
+    at_work.0.ok("NOOP");
+    assert!(at_work.1.ask("NOOP").starts_with("250 "));
+    assert!(at_work.2.ask("NOOP").starts_with("+OK"));
+    assert!(sending.ask("RCPT TO:<bob@practice.example>").starts_with("250 "));
 }

@@ -55,6 +55,7 @@ impl Session<'_> {
             }
             Some(user) => {
                 self.user = Some(user);
+                self.wire.wait_up_to(self.shared.limits.imap_idle);
                 Answer::Ok(format!("[CAPABILITY {}] Logged in", self.capability()))
             }
         }

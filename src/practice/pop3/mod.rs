@@ -201,6 +201,7 @@ impl Session<'_> {
         match Maildrop::open(&user) {
             Ok(drop) => {
                 self.drop = Some(drop);
+                self.wire.wait_up_to(self.shared.limits.pop3_idle);
                 self.wire.line("+OK Logged in.");
             }
             Err(refusal) => self.wire.line(&format!("-ERR [SYS/TEMP] {refusal}")),

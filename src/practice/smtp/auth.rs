@@ -52,6 +52,7 @@ impl Session<'_> {
                 Step::Challenge(challenge) => response = self.answer_to(&challenge).await?,
                 Step::Done(user) => {
                     self.user = Some(user);
+                    self.wire.wait_up_to(self.shared.limits.smtp_idle);
                     self.wire.line("235 2.7.0 Authentication successful");
                     return Ok(());
                 }

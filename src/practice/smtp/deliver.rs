@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::super::sasl::random_text;
-use super::super::store::{Addition, Refusal, unix_now};
+use super::super::store::{Addition, Mailbox, Refusal, unix_now};
 use super::super::users::User;
 use super::command::Rcpt;
 use super::{Session, Transaction};
@@ -19,31 +19,19 @@ pub struct Recipient {
 const QUEUE_ID: usize = 10;
 
 impl Session<'_> {
-    /// Delivers to everybody or, as one full mailbox cannot be told apart in one reply, says that it failed when it
-    /// did for any.
+    /// Delivers to everybody or, as one full mailbox cannot be told apart in one reply, to nobody.
     pub(super) fn deliver(&mut self, message: Vec<u8>) {
         let Some(transaction) = self.transaction.take() else { return };
         let id = random_text(QUEUE_ID).to_uppercase();
         let head = self.trace(&transaction, &id);
-        let mut done: Vec<&str> = Vec::new();
-        let mut reply = None;
-        for recipient in &transaction.recipients {
-            let user = &recipient.user;
-            // The same mailbox under two addresses gets one copy.
-            if done.contains(&user.name.as_str()) {
-                continue;
+        let reply = match to_all(&transaction, &head, &message) {
+            Ok(()) => {
+                self.report_success(&transaction, &message, &id);
+                format!("250 2.0.0 Ok: queued as {id}")
             }
-            let mut bytes = format!("{head}Delivered-To: {}\r\n", user.address).into_bytes();
-            bytes.extend_from_slice(&message);
-            match arrive(user, bytes) {
-                Ok(()) => done.push(&user.name),
-                Err(refusal) => reply = Some(refused(&recipient.rcpt.to, &refusal)),
-            }
-        }
-        if reply.is_none() {
-            self.report_success(&transaction, &message, &id);
-        }
-        self.wire.line(&reply.unwrap_or_else(|| format!("250 2.0.0 Ok: queued as {id}")));
+            Err(reply) => reply,
+        };
+        self.wire.line(&reply);
     }
 
     fn trace(&self, transaction: &Transaction, id: &str) -> String {
@@ -120,9 +108,43 @@ impl Session<'_> {
     }
 }
 
-fn arrive(user: &User, bytes: Vec<u8>) -> Result<(), Refusal> {
+/// A copy for each mailbox or for none: a client that is refused sends to all of them again. Err: the reply.
+fn to_all(transaction: &Transaction, head: &str, message: &[u8]) -> Result<(), String> {
+    let mut recipients: Vec<&Recipient> = Vec::new();
+    for recipient in &transaction.recipients {
+        // The same mailbox under two addresses gets one copy.
+        if !recipients.iter().any(|other| Arc::ptr_eq(&other.user, &recipient.user)) {
+            recipients.push(recipient);
+        }
+    }
+    let head = |user: &User| format!("{head}Delivered-To: {}\r\n", user.address);
+    for Recipient { user, rcpt } in &recipients {
+        let size = (head(user).len() + message.len()) as u64;
+        let has_room = user.store.inbox().and_then(|inbox| inbox.has_room(size));
+        has_room.map_err(|refusal| refused(&rcpt.to, &refusal))?;
+    }
+    let mut arrived = Vec::new();
+    for Recipient { user, rcpt } in &recipients {
+        match arrive(user, [head(user).as_bytes(), message].concat()) {
+            Ok(there) => arrived.push(there),
+            // Another message took the room, or the disk said no.
+            Err(refusal) => {
+                for (inbox, uids) in arrived {
+                    inbox.expunge(&uids);
+                }
+                return Err(refused(&rcpt.to, &refusal));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives the mailbox and the message's UID there.
+fn arrive(user: &User, bytes: Vec<u8>) -> Result<(Arc<Mailbox>, Vec<u32>), Refusal> {
     let addition = Addition { bytes, date: unix_now(), fresh: true, ..Addition::default() };
-    user.store.inbox()?.add(vec![addition]).map(|_| ())
+    let inbox = user.store.inbox()?;
+    let uids = inbox.add(vec![addition])?;
+    Ok((inbox, uids))
 }
 
 fn refused(to: &str, refusal: &Refusal) -> String {

@@ -157,6 +157,7 @@ impl Session<'_> {
         } else {
             self.transaction =
                 Some(Transaction { mail, recipients: Vec::new(), chunks: Vec::new(), is_chunked: false });
+            self.wire.wait_up_to(self.shared.limits.smtp_idle);
             self.bad = 0;
             "250 2.1.0 Ok"
         };
