@@ -55,7 +55,7 @@ async fn serve(args: &Args, authority: Authority, store: Store, globals: &Global
     let trusting = upstream::Options { ca_files: vec![ca.clone()], ..upstream::Options::default() };
     let trusting = || Upstream::open(&trusting).map_err(Failure::work);
     let options = Options {
-        routes: routes(&server.addresses, args.free_ports)?,
+        routes: routes(&server.addresses, &practice::ports(args.free_ports))?,
         next_free: true,
         allow_from: Vec::new(),
         sessions_max: serving::sessions_by_descriptors(),
@@ -73,9 +73,7 @@ async fn serve(args: &Args, authority: Authority, store: Store, globals: &Global
     let proxy = Proxy::bind(options).await.map_err(|failure| serving::bind_failure(&failure))?;
     let mut at = Addresses::default();
     for (route, wanted) in proxy.routes().zip(wanted) {
-        if wanted != 0 && route.listen.port() != wanted {
-            eprintln!("mailtap: port {wanted} is in use; {} is at {}", route.client.scheme, route.listen.port());
-        }
+        practice::tell_moved(route.client.scheme, wanted, route.listen);
         serving::tell_listening(route.listen, &route.to_string(), args.shown.json)?;
         if let Some(place) = place(&mut at, route.client.scheme) {
             *place = Some(route.listen);
@@ -141,22 +139,12 @@ async fn act(at: &Addresses, upstream: &Upstream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A route to each service of the practice server, at the usual ports.
-fn routes(at: &Addresses, free_ports: bool) -> Result<Vec<Route>, Failure> {
-    let usual = |service: &str| match service {
-        _ if free_ports => 0,
-        "smtp" => 1025,
-        "submission" => 1587,
-        "submissions" => 1465,
-        "pop3" => 1110,
-        "pop3s" => 1995,
-        "imap" => 1143,
-        _ => 1993,
-    };
+/// A route to each service of the practice server.
+fn routes(at: &Addresses, ports: &Ports) -> Result<Vec<Route>, Failure> {
     practice::named(at)
-        .map(|(service, address)| {
-            Route::parse(&format!("{service}://127.0.0.1:{}={service}://{address}", usual(service)))
-                .map_err(Failure::work)
+        .zip(practice::wanted(ports))
+        .map(|((service, address), port)| {
+            Route::parse(&format!("{service}://127.0.0.1:{port}={service}://{address}")).map_err(Failure::work)
         })
         .collect()
 }

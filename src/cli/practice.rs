@@ -2,7 +2,8 @@
 //! Takes arguments, runs until it is told to end.
 //! Does not know how the server works.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,8 +17,15 @@ use crate::tls::authority::Authority;
 /// The name that the practice server gives itself, and the domain of its addresses (RFC 2606 §2 keeps it free).
 pub const DOMAIN: &str = "mailtap.example";
 
-/// How many ports above a wanted one are tried when it is taken.
-pub const NEXT_PORTS: u16 = 100;
+const USUAL_PORTS: Ports = Ports {
+    imap: Some(1143),
+    imaps: Some(1993),
+    pop3: Some(1110),
+    pop3s: Some(1995),
+    smtp: Some(1025),
+    submission: Some(1587),
+    submissions: Some(1465),
+};
 
 /// Run the practice mail server alone: SMTP, IMAP and POP3, in memory, for this machine only
 #[derive(clap::Args, Debug)]
@@ -60,6 +68,7 @@ impl Mailboxes {
         Ok(Config {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             ports,
+            next_free: true,
             accounts: self.accounts(),
             mail: self.mail.clone(),
             tls: Some(server_tls(authority)?),
@@ -73,14 +82,15 @@ impl Mailboxes {
 /// A port, a folder or an account that cannot be used.
 pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     let authority = Authority::open(&globals.dir.join("certs")).map_err(Failure::usage)?;
-    let ports = if args.free_ports { Ports::default() } else { usual_ports()? };
+    let ports = ports(args.free_ports);
     let config = args.mailboxes.config(&authority, ports)?;
     let accounts = args.mailboxes.accounts();
     serving::runtime()?.block_on(async {
         let mut signals = Signals::catch()?;
         let running = start(config).await?;
         let at = running.addresses;
-        for (service, address) in named(&at) {
+        for ((service, address), wanted) in named(&at).zip(wanted(&ports)) {
+            tell_moved(service, wanted, address);
             serving::tell_listening(address, &format!("{service}://{address}"), args.json)?;
         }
         tell_accounts(&accounts, &at, authority.cert_path(), args.json, globals)?;
@@ -94,8 +104,19 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
 /// A port, a folder or an account that cannot be used.
 pub async fn start(config: Config) -> Result<Running, Failure> {
     Server::start(config).await.map_err(|error| {
-        Failure::usage(format!("the practice server cannot start: {error}; look at --mail and --user"))
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "; take others with --free-ports",
+            _ => "",
+        };
+        Failure::usage(format!("the practice server cannot start: {error}{advice}"))
     })
+}
+
+/// Says to people that a service is not where it was wanted.
+pub fn tell_moved(service: &str, wanted: u16, at: SocketAddr) {
+    if wanted != 0 && at.port() != wanted {
+        eprintln!("mailtap: port {wanted} is in use; {service} is at {}", at.port());
+    }
 }
 
 /// The account that is always there.
@@ -181,31 +202,16 @@ pub fn named(at: &Addresses) -> impl Iterator<Item = (&'static str, SocketAddr)>
     all.into_iter().filter_map(|(service, address)| Some((service, address?)))
 }
 
-fn usual_ports() -> Result<Ports, Failure> {
-    Ok(Ports {
-        smtp: Some(free_from(1025)?),
-        submission: Some(free_from(1587)?),
-        submissions: Some(free_from(1465)?),
-        pop3: Some(free_from(1110)?),
-        pop3s: Some(free_from(1995)?),
-        imap: Some(free_from(1143)?),
-        imaps: Some(free_from(1993)?),
-    })
+/// Where programs are told to look for the services, or anywhere.
+#[must_use]
+pub fn ports(free: bool) -> Ports {
+    if free { Ports::default() } else { USUAL_PORTS }
 }
 
-/// The wanted port, or the next one that nobody listens at.
-fn free_from(wanted: u16) -> Result<u16, Failure> {
-    let free = (wanted..wanted + NEXT_PORTS).find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
-    let Some(port) = free else {
-        let until = wanted + NEXT_PORTS;
-        return Err(Failure::usage(format!(
-            "the ports {wanted} to {until} are all in use; take others with --free-ports"
-        )));
-    };
-    if port != wanted {
-        eprintln!("mailtap: port {wanted} is in use; taking {port}");
-    }
-    Ok(port)
+/// The wanted ports, in the order of [`named`].
+pub fn wanted(ports: &Ports) -> impl Iterator<Item = u16> {
+    let Ports { imap, imaps, pop3, pop3s, smtp, submission, submissions } = *ports;
+    [imap, imaps, pop3, pop3s, smtp, submission, submissions].into_iter().flatten()
 }
 
 /// The server's own TLS: a leaf of the CA for this machine's names.

@@ -27,6 +27,8 @@ pub struct Config {
     /// The address to listen on. Default: 127.0.0.1.
     pub bind: IpAddr,
     pub ports: Ports,
+    /// Where a port is in use, take the next free one.
+    pub next_free: bool,
     pub accounts: Vec<Account>,
     /// The folder in which each account gets a Maildir of its name. None: mail is kept in memory.
     pub mail: Option<PathBuf>,
@@ -42,6 +44,7 @@ impl Default for Config {
         Config {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             ports: Ports::default(),
+            next_free: false,
             accounts: Vec::new(),
             mail: None,
             tls: None,

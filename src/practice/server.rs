@@ -20,6 +20,9 @@ use super::{Addresses, Config, Limits, imap, pop3, smtp};
 /// Wait after an accept that failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many ports above a wanted one are tried when it is taken.
+const NEXT_PORTS: u16 = 100;
+
 /// What every connection shares.
 #[derive(Debug)]
 pub struct Shared {
@@ -46,7 +49,8 @@ pub struct Server;
 impl Server {
     /// Opens the mail and every listener. Errors: a port is taken, a Maildir cannot be opened, an account is impossible.
     pub async fn start(config: Config) -> io::Result<Running> {
-        let (limits, secure, bind, ports) = (config.limits, config.tls.is_some(), config.bind, config.ports);
+        let (limits, secure, ip, ports) = (config.limits, config.tls.is_some(), config.bind, config.ports);
+        let next_free = config.next_free;
         let Host { shared } = Host::open(config)?;
         let (stop, stopped) = watch::channel(false);
         let places = Arc::new(Semaphore::new(limits.connections));
@@ -62,7 +66,7 @@ impl Server {
             (Service::Submission, true, ports.submissions, &mut at.submissions),
         ] {
             let Some(port) = port.filter(|_| secure || !implicit) else { continue };
-            let listener = TcpListener::bind((bind, port)).await?;
+            let listener = bind(SocketAddr::new(ip, port), next_free).await?;
             *address = Some(listener.local_addr()?);
             let door =
                 Door { shared: shared.clone(), service, implicit, places: places.clone(), stopped: stopped.clone() };
@@ -112,6 +116,24 @@ impl Running {
         self.stop.send_replace(true);
         while self.listeners.join_next().await.is_some() {}
     }
+}
+
+/// Listens, at the next port that is free if there is to be one. It is kept from then on: nobody can take it before it is
+/// used.
+async fn bind(wanted: SocketAddr, next_free: bool) -> io::Result<TcpListener> {
+    let steps = if next_free { NEXT_PORTS } else { 0 };
+    let mut bound = TcpListener::bind(wanted).await;
+    for step in 1..=steps {
+        let (Err(error), Some(port)) = (&bound, wanted.port().checked_add(step)) else { break };
+        if error.kind() != io::ErrorKind::AddrInUse {
+            break;
+        }
+        bound = TcpListener::bind(SocketAddr::new(wanted.ip(), port)).await;
+    }
+    bound.map_err(|error| {
+        let above = if next_free { format!(" or the {NEXT_PORTS} ports above") } else { String::new() };
+        io::Error::new(error.kind(), format!("cannot listen on {wanted}{above}: {error}"))
+    })
 }
 
 struct Door {

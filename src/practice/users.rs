@@ -56,12 +56,18 @@ impl Users {
             if let Some(other) = users.all.iter().find(|user| user.is_called_like(account)) {
                 return Err(bad(&format!("there is {:?} already, and case makes no difference", other.name)));
             }
+            let folder = mail.map(|mail| mail.join(&account.user));
+            let store = Store::open(folder.clone(), bounds).map_err(|error| {
+                let folder = folder.unwrap_or_default();
+                let text = format!("cannot keep mail in {}: {error}; take another folder", folder.display());
+                io::Error::new(error.kind(), text)
+            })?;
             users.all.push(Arc::new(User {
                 name: account.user.clone(),
                 password: account.password.clone(),
                 address: account.address.clone(),
                 scram: scram::Verifier::new(&account.password)?,
-                store: Store::open(mail.map(|mail| mail.join(&account.user)), bounds)?,
+                store,
             }));
         }
         Ok(users)

@@ -97,6 +97,20 @@ fn ports_in_use_are_met_with_the_next_free_ones() {
     }
 }
 
+/// However many are started, and at the same time: a port that was found free is kept.
+#[test]
+fn several_servers_find_ports_for_all_their_services() {
+    let start = || std::thread::spawn(|| Mailtap::launch(&["practice", "--json"], 7));
+    let servers = [start(), start(), start()].map(|server| server.join().expect("a server that listens"));
+    let mut ports: Vec<u16> = servers.iter().flat_map(Mailtap::addresses).map(|address| address.port()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 3 * 7);
+    for mut server in servers {
+        assert!(server.stop().success(), "{}", server.errors());
+    }
+}
+
 #[test]
 fn without_its_client_it_waits_for_yours_and_keeps_mail_where_it_is_told_to() {
     let mail = tempfile::tempdir().expect("a folder");

@@ -75,7 +75,7 @@ fn a_folder_is_one_servers_at_a_time() {
     let second = run(folder.path(), &args);
     assert_eq!(second.code, Some(2), "{second}");
     let said = second.errors();
-    assert!(said.lines().count() == 1 && said.contains(mail) && said.contains("in use"), "{said}");
+    assert!(said.lines().count() == 1 && said.contains(mail) && said.contains("another server"), "{said}");
     assert!(first.stop().success());
     assert!(Mailtap::launch(&args, 7).stop().success(), "what a server that has ended had is free");
 }

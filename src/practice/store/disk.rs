@@ -52,9 +52,7 @@ impl Lock {
         let file = append(&folder.join(LOCK))?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             rustix::io::Errno::WOULDBLOCK => {
-                let text =
-                    format!("{} is in use by another server; end that one, or take another folder", folder.display());
-                io::Error::new(io::ErrorKind::ResourceBusy, text)
+                io::Error::new(io::ErrorKind::ResourceBusy, "another server is using it until it ends")
             }
             other => io::Error::from(other),
         })?;
