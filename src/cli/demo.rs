@@ -45,7 +45,7 @@ pub fn run(mut args: Args, globals: &Globals) -> Result<(), Failure> {
     args.shown.explain |= !args.no_explain && !args.shown.json && !args.shown.quiet && serving::is_terminal();
     let authority = Authority::open(&globals.dir.join("certs")).map_err(Failure::usage)?;
     let store = Store::open(&globals.dir).map_err(Failure::usage)?;
-    serving::runtime()?.block_on(serve(&args, authority, store, globals))
+    serving::block_on(serve(&args, authority, store, globals))
 }
 
 async fn serve(args: &Args, authority: Authority, store: Store, globals: &Globals) -> Result<(), Failure> {

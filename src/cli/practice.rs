@@ -85,7 +85,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     let ports = ports(args.free_ports);
     let config = args.mailboxes.config(&authority, ports)?;
     let accounts = args.mailboxes.accounts();
-    serving::runtime()?.block_on(async {
+    serving::block_on(async {
         let mut signals = Signals::catch()?;
         let running = start(config).await?;
         let at = running.addresses;

@@ -42,7 +42,7 @@ pub struct Args {
 pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     let options = options(args, globals)?;
     let store = Store::open(&globals.dir).map_err(Failure::usage)?;
-    serving::runtime()?.block_on(async {
+    serving::block_on(async {
         let signals = Signals::catch()?;
         let proxy = Proxy::bind(options).await.map_err(|failure| serving::bind_failure(&failure))?;
         for route in proxy.routes() {

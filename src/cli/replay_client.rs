@@ -126,7 +126,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     if let Some(repeat) = args.repeat {
         return replay_load::run(&stage, calls, repeat, args.concurrency, args.json, globals);
     }
-    let played = serving::runtime()?.block_on(async {
+    let played = serving::block_on(async {
         let mut signals = Signals::catch()?;
         let played = {
             let play = stage.play(&calls);

@@ -30,7 +30,7 @@ pub(super) fn run(
     let begun = net::now();
     let most = u64::try_from(serving::sessions_by_descriptors()).unwrap_or(u64::MAX);
     let concurrency = concurrency.min(repeat).min(most);
-    serving::runtime()?.block_on(async {
+    serving::block_on(async {
         let mut signals = Signals::catch()?;
         let calls = Arc::new(calls);
         let left = Arc::new(AtomicU64::new(repeat));

@@ -112,7 +112,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
         played: Some(Arc::clone(&stage) as Arc<dyn Played>),
     };
     let store = Store::open(&globals.dir).map_err(Failure::usage)?;
-    serving::runtime()?.block_on(async {
+    serving::block_on(async {
         let signals = Signals::catch()?;
         let proxy = Proxy::bind(options).await.map_err(|failure| serving::bind_failure(&failure))?;
         for route in proxy.routes() {

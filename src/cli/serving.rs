@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failure, Globals};
 use crate::event::Object;
-use crate::net::{BindError, LIVE_MAX, Live, Proxy};
+use crate::net::{BindError, LIVE_MAX, Leaving, Live, Proxy};
 use crate::store::Store;
 use crate::view::words::Explainer;
 use crate::view::{self, Form};
@@ -43,7 +43,8 @@ pub struct RecordingArgs {
     /// How much of each message or literal to record: all, none, or a number of bytes
     #[arg(long, value_name = "all|none|BYTES", default_value = "all", value_parser = bodies)]
     pub bodies: u64,
-    /// How many seconds running sessions may go on after SIGINT or SIGTERM; a second signal ends them at once
+    /// How many seconds sessions in the middle of something may go on after SIGINT or SIGTERM (those at rest end right
+    /// away); a second signal ends all at once
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub grace: u64,
 }
@@ -82,15 +83,19 @@ async fn either((interrupt, terminate): &mut (Signal, Signal)) {
     }
 }
 
-/// A runtime for the whole program.
+/// Does the whole work of a command that serves.
 ///
 /// # Errors
-/// When the system gives no threads.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+/// When the system gives no threads, and those of the work.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::work(format!("cannot start: {error}; look at the limits of this user")))
+        .map_err(|error| Failure::work(format!("cannot start: {error}; look at the limits of this user")))?;
+    let done = runtime.block_on(work);
+    // The name of a server that is still being looked up, for one thing, is of no interest any more.
+    runtime.shutdown_background();
+    done
 }
 
 /// Serves until a signal, and says when it stops and whom it refused.
@@ -137,9 +142,10 @@ pub async fn run_until(
     let stop = async {
         tokio::select! {
             () = either(&mut signals.first) => {
-                eprintln!("mailtap: stopping; running sessions may go on for {grace} s");
+                eprintln!("mailtap: stopping; sessions in the middle of something may go on for {grace} s");
+                Leaving::AtRest
             }
-            () = over => {}
+            () = over => Leaving::ByThemselves,
         }
     };
     let force = async {

@@ -68,6 +68,24 @@ pub struct BindError {
     pub error: std::io::Error,
 }
 
+/// What becomes of sessions that still run when there are to be no new ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// They end when they are at rest.
+    AtRest,
+    /// They end as their peers will have it.
+    ByThemselves,
+}
+
+/// How far it is to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    /// Sessions end when they are at rest.
+    Leaving,
+    Over,
+}
+
 /// What all sessions share.
 struct Shared {
     recorder: Recorder,
@@ -76,7 +94,7 @@ struct Shared {
     allow_from: Vec<IpNet>,
     refused: AtomicU64,
     played: Option<Arc<dyn Played>>,
-    stop: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
 }
 
 /// What a proxy has to say when it has ended.
@@ -107,7 +125,7 @@ impl Proxy {
         self.listeners.iter().map(|(_, route)| route.as_ref())
     }
 
-    /// Serves until `stop`, then lets running sessions go on for their grace, or until `force`.
+    /// Serves until `stop`, then lets running sessions go on, as it says, for their grace, or until `force`.
     ///
     /// # Errors
     /// When no recorder can be started.
@@ -116,10 +134,10 @@ impl Proxy {
         store: Store,
         live: Option<SyncSender<Live>>,
         grace: Duration,
-        stop: impl Future<Output = ()>,
+        stop: impl Future<Output = Leaving>,
         force: impl Future<Output = ()>,
     ) -> std::io::Result<Served> {
-        let (stopper, stopped) = watch::channel(false);
+        let (phases, phase) = watch::channel(Phase::Serving);
         let shared = Arc::new(Shared {
             recorder: Recorder::start(store, live)?,
             session: self.options.session,
@@ -127,7 +145,7 @@ impl Proxy {
             allow_from: self.options.allow_from,
             refused: AtomicU64::new(0),
             played: self.options.played,
-            stop: stopped,
+            phase,
         });
         // The system's roots take some time to read; better now than in somebody's first handshake.
         let warm = Arc::clone(&shared);
@@ -143,7 +161,7 @@ impl Proxy {
             })
             .collect();
         drop(alive);
-        stop.await;
+        let leaving = stop.await;
         for listener in &listeners {
             listener.abort();
         }
@@ -151,12 +169,15 @@ impl Proxy {
             // Aborted, as it was told to be.
             let _ = listener.await;
         }
+        if leaving == Leaving::AtRest {
+            phases.send_replace(Phase::Leaving);
+        }
         tokio::select! {
             _ = all_gone.recv() => {}
             () = tokio::time::sleep(grace) => {}
             () = force => {}
         }
-        let _ = stopper.send(true);
+        phases.send_replace(Phase::Over);
         let _ = all_gone.recv().await;
         let refused = shared.refused.load(Ordering::Relaxed);
         let _ = tokio::task::spawn_blocking(move || shared.recorder.finish()).await;

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use super::secure::Secure;
 use super::serve::{self, Guest};
 use super::socket::Socket;
-use super::{Live, Recorder, Shared};
+use super::{Live, Phase, Recorder, Shared};
 use crate::event::{Note, Origin};
 use crate::route::Route;
 use crate::session;
@@ -62,7 +62,7 @@ pub struct Ended {
 /// Sessions for played clients, any number of them at a time.
 pub struct Calls {
     shared: Shared,
-    stopper: watch::Sender<bool>,
+    phases: watch::Sender<Phase>,
 }
 
 impl Calls {
@@ -74,7 +74,7 @@ impl Calls {
         session: session::Config,
         secure: Secure,
     ) -> std::io::Result<Calls> {
-        let (stopper, stop) = watch::channel(false);
+        let (phases, phase) = watch::channel(Phase::Serving);
         let recorder = Recorder::start(store, live)?;
         let shared = Shared {
             recorder,
@@ -83,9 +83,9 @@ impl Calls {
             allow_from: Vec::new(),
             refused: AtomicU64::new(0),
             played: None,
-            stop,
+            phase,
         };
-        Ok(Calls { shared, stopper })
+        Ok(Calls { shared, phases })
     }
 
     /// One session: the client is played, and its server is dialled as the route says. The listener of the route stands
@@ -101,7 +101,7 @@ impl Calls {
 
     /// Ends the sessions that still run.
     pub fn stop(&self) {
-        let _ = self.stopper.send(true);
+        self.phases.send_replace(Phase::Over);
     }
 
     /// Waits until everything has been recorded.

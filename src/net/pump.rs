@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 use super::clock;
 use super::leg::{BLOCK, Leg};
 use super::record::{Pen, Track};
-use crate::event::{Level, Note, Origin, Side};
+use crate::event::{Close, Level, Note, Origin, Side};
 use crate::findings;
 use crate::session::{Next, Outbox, Session};
 use crate::tls::failure::{self, Peer};
@@ -25,6 +25,10 @@ const IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// How long bytes wait for an answer of the other side that their meaning depends on, before they are passed on.
 const HOLD_MAX: Duration = Duration::from_secs(10);
+
+/// How long nothing must have been said for a session to be left when it is at rest: a client at work says its next
+/// command sooner, even from far away.
+const REST: Duration = Duration::from_millis(500);
 
 /// How long the last bytes to a leg may take when a session is closed.
 const FLUSH_MAX: Duration = Duration::from_secs(5);
@@ -61,6 +65,8 @@ pub struct Pump {
     timer: Pin<Box<Sleep>>,
     last: Instant,
     held_since: Option<Instant>,
+    /// The session is to end when it is at rest.
+    leaving: bool,
 }
 
 impl Pump {
@@ -68,12 +74,28 @@ impl Pump {
     pub fn new(session: Session, track: Track, client: Leg, server: Option<Leg>) -> Pump {
         let last = Instant::now();
         let timer = Box::pin(tokio::time::sleep_until(last + IDLE_MAX));
-        Pump { session, track, client, server, ended: [false; 2], first: None, timer, last, held_since: None }
+        Pump {
+            session,
+            track,
+            client,
+            server,
+            ended: [false; 2],
+            first: None,
+            timer,
+            last,
+            held_since: None,
+            leaving: false,
+        }
     }
 
     /// Relays until something else is to be done.
     pub async fn run(&mut self) -> Stopped {
         poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// From here on [`Pump::run`] stops when the session is at rest.
+    pub fn leave(&mut self) {
+        self.leaving = true;
     }
 
     /// Does something with the session and sends what comes of it. Gives what is to be done next.
@@ -133,6 +155,12 @@ impl Pump {
             Side::Client => Some(&mut self.client),
             Side::Server => self.server.as_mut(),
         }
+    }
+
+    /// Whether everything that was begun has been said and sent.
+    fn at_rest(&self) -> bool {
+        let sent = !self.client.is_full() && self.server.as_ref().is_none_or(|leg| !leg.is_full());
+        sent && self.session.at_rest()
     }
 
     fn has_ended(&self, side: Side) -> bool {
@@ -280,9 +308,11 @@ impl Pump {
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Stopped> {
+        let leaves = self.leaving && self.at_rest();
         self.held_since = if self.session.holds() { self.held_since.or(Some(Instant::now())) } else { None };
         loop {
-            let due = self.held_since.map_or(self.last + IDLE_MAX, |since| since + HOLD_MAX);
+            let patience = if leaves { REST } else { IDLE_MAX };
+            let due = self.held_since.map_or(self.last + patience, |since| since + HOLD_MAX);
             // Moved only where it would come too late; an early one is found not to be due below.
             if self.timer.deadline() > due {
                 self.timer.as_mut().reset(due);
@@ -294,6 +324,9 @@ impl Pump {
             if now < due {
                 self.timer.as_mut().reset(due);
                 continue;
+            }
+            if leaves {
+                return Poll::Ready(Stopped::Over { by: Origin::Proxy, reason: Close::STOPPED.to_owned() });
             }
             if self.held_since.take().is_none() {
                 let reason = format!("nothing was said for {} hours", IDLE_MAX.as_secs() / 3600);

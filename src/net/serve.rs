@@ -16,7 +16,7 @@ use super::record::Pen;
 use super::secure::{Asked, Done, Failed, offered};
 use super::socket::Socket;
 use super::tunnel::{self, Passed};
-use super::{Shared, clock, prepare};
+use super::{Phase, Shared, clock, prepare};
 use crate::event::{Close, Level, Note, Open, Origin, Side, Stamp, Tls};
 use crate::findings;
 use crate::proto::{SchemeTls, Setup, Trouble};
@@ -42,15 +42,25 @@ pub(super) struct Guest {
 
 /// None where the session was over before anything was said.
 pub(super) async fn serve(guest: Guest, shared: &Shared) -> Option<Ended> {
-    let mut stop = shared.stop.clone();
-    let mut call = Call::open(guest, shared, &mut stop).await?;
+    let mut phase = shared.phase.clone();
+    let mut call = Call::open(guest, shared, &mut phase).await?;
     let (by, reason) = tokio::select! {
         ended = call.run(shared) => ended,
-        _ = stop.wait_for(|stop| *stop) => (Origin::Proxy, Close::STOPPED.to_owned()),
+        () = reached(&mut phase, Phase::Over) => stopped(),
     };
     let session = call.id.clone();
-    call.close(by, &reason).await;
+    call.close(by, &reason, &mut phase).await;
     Some(Ended { session, by, reason })
+}
+
+/// Waits until it has come so far.
+async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
+    // Without a sender, everything is over.
+    let _ = phase.wait_for(|phase| *phase >= wanted).await;
+}
+
+fn stopped() -> (Origin, String) {
+    (Origin::Proxy, Close::STOPPED.to_owned())
 }
 
 /// A session under way.
@@ -79,7 +89,7 @@ struct Unreached {
 
 impl Call {
     /// Reads the client's hello, where there is one, dials the server and begins the recording.
-    async fn open(guest: Guest, shared: &Shared, stop: &mut watch::Receiver<bool>) -> Option<Call> {
+    async fn open(guest: Guest, shared: &Shared, phase: &mut watch::Receiver<Phase>) -> Option<Call> {
         let opened = clock::now();
         let Guest { socket, client, route, of } = guest;
         let mut open = Open {
@@ -127,7 +137,7 @@ impl Call {
         };
         let (asked, dialled) = tokio::select! {
             begun = begin => begun,
-            _ = stop.wait_for(|stop| *stop) => return None,
+            () = reached(phase, Phase::Leaving) => return None,
         };
         let (server, trouble) = match dialled {
             Some(Ok((socket, address))) => {
@@ -166,7 +176,7 @@ impl Call {
             Some(Ok(asked)) => call.asked = Some(asked),
             Some(Err(failed)) => {
                 let reason = call.tell_failed(Side::Client, &failed);
-                call.close(Origin::Client, &reason).await;
+                call.close(Origin::Client, &reason, phase).await;
                 return None;
             }
             None => {}
@@ -177,15 +187,22 @@ impl Call {
     /// Brings the legs up, relays, and upgrades them when the session says so. Gives who ended it, and why.
     async fn run(&mut self, shared: &Shared) -> (Origin, String) {
         if let Some(early) = self.passes.take() {
-            return self.pass_through(&early).await;
+            return self.pass_through(&early, shared).await;
         }
-        if let Err(ended) = self.begin(shared).await {
-            return ended;
+        let mut phase = shared.phase.clone();
+        tokio::select! {
+            begun = self.begin(shared) => {
+                if let Err(ended) = begun {
+                    return ended;
+                }
+            }
+            // Nothing has been said yet.
+            () = reached(&mut phase, Phase::Leaving) => return stopped(),
         }
         let mut next = Next::Relay;
         loop {
             next = match next {
-                Next::Relay => match self.pump.run().await {
+                Next::Relay => match self.relay(&mut phase).await {
                     Stopped::Over { by, reason } => return (by, reason),
                     Stopped::Next(next) => next,
                 },
@@ -205,12 +222,23 @@ impl Call {
                         }
                         Err(failed) => return (Origin::Client, self.tell_failed(Side::Client, &failed)),
                     };
-                    return self.pass_through(&early).await;
+                    return self.pass_through(&early, shared).await;
                 }
                 Next::UpgradeServer => self.upgrade_server(shared).await,
                 Next::UpgradeClient { early } => self.upgrade_client(shared, &early).await,
             };
         }
+    }
+
+    /// Relays, and leaves when the session is at rest once that is wanted.
+    async fn relay(&mut self, phase: &mut watch::Receiver<Phase>) -> Stopped {
+        tokio::select! {
+            biased;
+            stopped = self.pump.run() => return stopped,
+            () = reached(phase, Phase::Leaving) => {}
+        }
+        self.pump.leave();
+        self.pump.run().await
     }
 
     /// TLS from the first byte, on the legs that have it: upstream first.
@@ -245,7 +273,7 @@ impl Call {
         Err((Origin::Proxy, text))
     }
 
-    async fn pass_through(&mut self, early: &[u8]) -> (Origin, String) {
+    async fn pass_through(&mut self, early: &[u8], shared: &Shared) -> (Origin, String) {
         if let Some(Unreached { text, .. }) = self.trouble.take() {
             // There is no way to tell a client that waits for a TLS handshake.
             return (Origin::Proxy, text);
@@ -254,7 +282,17 @@ impl Call {
             return (Origin::Proxy, "there is no server".to_owned());
         };
         let passed = self.passed.insert(Passed::default());
-        match tunnel::run(client.socket_mut(), server.socket_mut(), early, passed).await {
+        let mut phase = shared.phase.clone();
+        let silent = async {
+            reached(&mut phase, Phase::Leaving).await;
+            tunnel::silent(passed).await;
+        };
+        let passing = tunnel::run(client.socket_mut(), server.socket_mut(), early, passed);
+        let ended = tokio::select! {
+            ended = passing => ended,
+            () = silent => return stopped(),
+        };
+        match ended {
             Ok(()) => (Origin::Client, "both sides ended the connection".to_owned()),
             Err(error) => (Origin::Client, format!("the connection broke: {error}")),
         }
@@ -363,8 +401,15 @@ impl Call {
         self.pump.session.note(clock::now(), note, &mut self.pump.track.log());
     }
 
-    async fn close(mut self, by: Origin, reason: &str) {
-        self.pump.finish(by == Origin::Proxy).await;
+    /// Ends the legs as is due to them, unless everything is over, and then the recording.
+    async fn close(mut self, by: Origin, reason: &str, phase: &mut watch::Receiver<Phase>) {
+        // Of its own accord the proxy leaves with a word of why, and when it is stopped, without.
+        let last_words = by == Origin::Proxy && reason != Close::STOPPED;
+        tokio::select! {
+            biased;
+            () = self.pump.finish(last_words) => {}
+            () = reached(phase, Phase::Over) => {}
+        }
         let Pump { mut session, track, .. } = self.pump;
         for note in self.notes.iter().flat_map(Receiver::try_iter) {
             session.note(clock::now(), note, &mut track.log());

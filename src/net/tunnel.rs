@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
@@ -42,6 +43,9 @@ pub struct Passed {
     pub server: AtomicU64,
 }
 
+/// How long nothing must have passed for a tunnel to be at rest. Whether somebody waits for an answer cannot be seen.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// Reads until the client's hello is whole, and gives what was read, with the offer if it was a hello. `read` is what
 /// came of it before.
 ///
@@ -72,6 +76,18 @@ pub async fn run(client: &mut Socket, server: &mut Socket, early: &[u8], passed:
     let (mut up, mut down) = (Counted(client, &passed.client), Counted(server, &passed.server));
     tokio::io::copy_bidirectional(&mut up, &mut down).await?;
     Ok(())
+}
+
+/// Waits until nothing passes any more.
+pub async fn silent(passed: &Passed) {
+    let count = || passed.client.load(Ordering::Relaxed) + passed.server.load(Ordering::Relaxed);
+    loop {
+        let before = count();
+        tokio::time::sleep(SILENCE).await;
+        if count() == before {
+            return;
+        }
+    }
 }
 
 /// Counts what is read from a connection.

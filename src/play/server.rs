@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::{Plan, Speed, Stage, load, routes};
-use crate::net::{HANDSHAKE_FOR, Options, Passthrough, Played, Proxy, Secure};
+use crate::net::{HANDSHAKE_FOR, Leaving, Options, Passthrough, Played, Proxy, Secure};
 use crate::replay::matching::Match;
 use crate::replay::report::Report;
 use crate::replay::scram::Login;
@@ -194,6 +194,7 @@ impl Server {
             let stop = async {
                 // Dropped counts as said.
                 let _ = stopped.await;
+                Leaving::ByThemselves
             };
             let _ = runtime.block_on(proxy.run(store, None, GRACE, stop, std::future::pending()));
         });

@@ -65,6 +65,12 @@ pub trait Dialog: Send {
         Turn::Whole
     }
 
+    /// Whether nothing is under way: what either side has begun is all there, and commands have their answers. A client
+    /// that has gone to wait for news is at rest as well. Of what it does not understand, a dialog does not know.
+    fn at_rest(&self) -> bool {
+        true
+    }
+
     /// True between a STARTTLS and its answer: what is held then may not be passed on whatever the time.
     fn upgrading(&self) -> bool;
 }

@@ -149,6 +149,12 @@ impl Session {
             && !self.upgrade.owns_server()
     }
 
+    /// Whether nothing is under way that would be cut off in the middle.
+    #[must_use]
+    pub fn at_rest(&self) -> bool {
+        self.held.iter().all(Vec::is_empty) && !self.upgrade.owns_server() && self.dialog.at_rest()
+    }
+
     /// Whether bytes are held only until there is room for what they hold. [`Session::resume`] reads on in them.
     #[must_use]
     pub fn waits_for_log(&self, side: Side) -> bool {

@@ -57,6 +57,8 @@ mod relay_flood;
 #[cfg(feature = "proxy")]
 mod relay_secrets;
 #[cfg(feature = "proxy")]
+mod relay_stop;
+#[cfg(feature = "proxy")]
 mod replay_client;
 mod replay_random;
 #[cfg(feature = "proxy")]

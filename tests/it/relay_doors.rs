@@ -141,11 +141,12 @@ fn who_is_not_allowed_is_not_served() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let mut stage = Stage::new("imap", &["--grace", "600"]);
-    let (mut client, _server) = stage.greeted("* OK hi\r\n");
+    let (mut client, mut server) = stage.greeted("* OK hi\r\n");
+    client.say("a NOOP\r\n");
+    server.hear("a NOOP\r\n");
     stage.mailtap.signal("INT");
     wait_for("the first signal", || stage.mailtap.errors().contains("stopping").then_some(()));
     // The session goes on.
-    client.say("a NOOP\r\n");
     let before = Instant::now();
     assert!(stage.mailtap.stop().success());
     assert!(before.elapsed() < Duration::from_secs(30));

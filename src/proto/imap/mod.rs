@@ -219,6 +219,12 @@ impl Dialog for Imap {
         }
     }
 
+    fn at_rest(&self) -> bool {
+        let inflated = self.deflate.as_ref();
+        let is_read = inflated.is_none_or(|both| both.client.kept().is_empty() && both.server.kept().is_empty());
+        is_read && self.talk.answered_all() && !self.talk.server.within_response() && self.turn() == Turn::Whole
+    }
+
     fn upgrading(&self) -> bool {
         self.talk.upgrade.is_some()
     }

@@ -45,6 +45,12 @@ struct Reading {
     kept: Option<Vec<u8>>,
 }
 
+impl Server {
+    pub fn within_response(&self) -> bool {
+        self.response.is_some() || self.literal.is_some() || self.framer.within_line()
+    }
+}
+
 impl Talk {
     pub(super) fn feed_server(&mut self, bytes: &[u8], out: &mut dyn Sink) -> (usize, Halt) {
         let mut at = 0;

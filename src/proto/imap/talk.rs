@@ -145,6 +145,11 @@ impl Talk {
         self.lost = lost;
     }
 
+    /// Whether no command waits for its answer, save an IDLE under way, which waits for nothing else.
+    pub fn answered_all(&self) -> bool {
+        self.outstanding.iter().all(|command| command.kind == Kind::Idle && command.going)
+    }
+
     /// The command of this tag is answered; gives it.
     pub fn answered(&mut self, tag: &[u8]) -> Option<Outstanding> {
         let at = self.outstanding.iter().position(|command| command.tag == tag)?;

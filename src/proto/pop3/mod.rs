@@ -194,6 +194,11 @@ impl Dialog for Pop3 {
         if self.client.within_line() { Turn::Within } else { Turn::Whole }
     }
 
+    fn at_rest(&self) -> bool {
+        let server = self.listing.is_none() && !self.server.within_line();
+        self.expected.is_empty() && server && self.auth.is_none() && self.turn() == Turn::Whole
+    }
+
     fn upgrading(&self) -> bool {
         self.upgrade || self.expected.back().is_some_and(|expected| expected.starttls)
     }

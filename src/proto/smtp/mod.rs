@@ -269,6 +269,13 @@ impl Dialog for Smtp {
         if self.message.is_some() || self.client.within_line() { Turn::Within } else { Turn::Whole }
     }
 
+    fn at_rest(&self) -> bool {
+        // A greeting that does not come keeps nobody from leaving.
+        let answered = self.expected.iter().all(|expected| expected.kind.is_none());
+        let server = self.gathered.is_empty() && self.open.is_none() && !self.server.within_line();
+        answered && server && self.auth.is_none() && self.turn() == Turn::Whole
+    }
+
     fn upgrading(&self) -> bool {
         self.upgrade || self.newest() == Some(Kind::StartTls)
     }

@@ -159,6 +159,10 @@ impl Mailtap {
         assert!(sent.is_ok_and(|status| status.success()), "cannot send {name} to mailtap");
     }
 
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the state of the program").is_some()
+    }
+
     /// Ends the program as a service manager would and waits for its end.
     #[track_caller]
     pub fn stop(&mut self) -> ExitStatus {
