@@ -88,7 +88,7 @@ fn a_uid_that_was_given_twice_is_given_anew() {
     for name in ["1.a", "2.b", "3.c"] {
         fs::write(mail.join("cur").join(format!("{name}:2,S")), format!("Subject: {name}\n\nx\n")).unwrap();
     }
-    fs::write(mail.join("mailtap-uids"), "1 V7 N9\n4 1.a\n5 2.b\n5 3.c\n").unwrap();
+    fs::write(mail.join("mailtap-uids"), "1 V7 N9\n4 0.gone\n4 1.a\n5 2.b\n5 3.c\n").unwrap();
     for round in 1..=2 {
         let practice = with_mail(folder.path());
         let mut talk = practice.imap("bob");

@@ -210,17 +210,18 @@ impl Keep for Maildir {
         let field = |n: usize, mark| header.get(n).and_then(|f| f.strip_prefix(mark)?.parse::<u32>().ok());
         let kept_validity = field(1, 'V');
         let mut next = field(2, 'N').unwrap_or(1).max(1);
-        let mut given = HashSet::new();
         for (uid, base) in lines.filter_map(|line| line.split_once(' ')) {
             let Ok(uid) = uid.parse::<u32>() else { continue };
             next = next.max(uid.saturating_add(1));
-            // Given out twice, it is the first one's, and the other gets a new one.
-            if given.insert(uid) {
-                self.uids.insert(base.to_owned(), uid);
-            }
+            self.uids.insert(base.to_owned(), uid);
         }
         let keywords = self.read_keywords();
-        let found = self.scan(&keywords)?;
+        let mut found = self.scan(&keywords)?;
+        let mut given = HashSet::new();
+        for one in &mut found {
+            // Of two messages that have one between them, the later gets a new one.
+            one.uid = one.uid.filter(|uid| given.insert(*uid));
+        }
         let mut lines = format!("1 V{} N{next}\n", kept_validity.unwrap_or(validity));
         let mut live = HashMap::new();
         for one in &found {
