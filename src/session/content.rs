@@ -1,4 +1,4 @@
-//! How much of a content is logged: all of it, or its first bytes with the hash of the whole.
+//! How much of a content is logged: all of it, or its first bytes with the hash of the whole. Of a secret, its mark alone.
 //! Takes each stretch of content as it passes, says what stands in its event, if there is one.
 //! Knows nothing of what the content is.
 
@@ -20,6 +20,8 @@ struct Elided {
     of: u64,
     bytes: u64,
     logged: u64,
+    /// Part of it was secret: a hash would let everybody try passwords on it.
+    secret: bool,
 }
 
 impl Contents {
@@ -27,8 +29,16 @@ impl Contents {
         Contents { limit, sides: [None, None] }
     }
 
-    /// Shortens `wire` to what is to be logged and fills in what is left out. False where there is nothing to log.
-    pub fn take(&mut self, side: Side, bytes: &[u8], content: &mut Content, wire: &mut Cow<'_, [u8]>) -> bool {
+    /// Shortens `wire` to what is to be logged and fills in what is left out; what was masked in it (`secret`) stays as it
+    /// is. False where there is nothing to log.
+    pub fn take(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        secret: bool,
+        content: &mut Content,
+        wire: &mut Cow<'_, [u8]>,
+    ) -> bool {
         if self.limit == u64::MAX {
             return true;
         }
@@ -37,8 +47,15 @@ impl Contents {
         if slot.as_ref().is_some_and(|under_way| under_way.of != content.of) {
             *slot = None;
         }
-        let under_way =
-            slot.get_or_insert_with(|| Box::new(Elided { hash: Sha256::new(), of: content.of, bytes: 0, logged: 0 }));
+        let under_way = slot.get_or_insert_with(|| Box::new(Elided::new(content.of)));
+        under_way.secret |= secret;
+        if under_way.secret {
+            under_way.bytes = content.bytes;
+            if content.last {
+                *slot = None;
+            }
+            return true;
+        }
         // What `bytes` counts is the content; the terminator behind it is logged in any case.
         let counted = usize::try_from(content.bytes - under_way.bytes).unwrap_or(bytes.len()).min(bytes.len());
         let (data, terminator) = bytes.split_at(counted);
@@ -69,8 +86,12 @@ impl Contents {
 }
 
 impl Elided {
+    fn new(of: u64) -> Elided {
+        Elided { hash: Sha256::new(), of, bytes: 0, logged: 0, secret: false }
+    }
+
     fn fill(&self, content: &mut Content) {
-        if self.logged == self.bytes {
+        if self.logged == self.bytes || self.secret {
             return;
         }
         let mut hex = String::with_capacity(64);

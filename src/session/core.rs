@@ -123,7 +123,7 @@ impl Core {
         };
         let mut event = Event { seq: self.next, at: now, from: piece.from.into(), wire, redacted, body: piece.body };
         if let Body::Content(content) = &mut event.body
-            && !self.contents.take(piece.from, piece.wire, content, &mut event.wire)
+            && !self.contents.take(piece.from, piece.wire, redacted, content, &mut event.wire)
         {
             // These bytes are left out of the log, and what is wrong with them is not.
             let (left_out, of) = (self.next, content.of);
