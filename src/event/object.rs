@@ -125,11 +125,13 @@ impl Object {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// Changes every text in it, at any depth; names stay.
+    /// Changes every text in it, at any depth, names included.
     pub fn map_texts(&mut self, change: &mut dyn FnMut(&mut String)) {
-        let mut map = self.map();
-        map.values_mut().for_each(|value| map_texts(value, change));
-        *self = Object::from(&map);
+        let mut value = Value::Object(self.map());
+        map_texts(&mut value, change);
+        if let Value::Object(map) = &value {
+            *self = Object::from(map);
+        }
     }
 
     fn name(&mut self, name: &str) {
@@ -190,7 +192,14 @@ fn write_value(out: &mut String, value: &Value) {
 fn map_texts(value: &mut Value, change: &mut dyn FnMut(&mut String)) {
     match value {
         Value::String(text) => change(text),
-        Value::Object(map) => map.values_mut().for_each(|value| map_texts(value, change)),
+        Value::Object(map) => {
+            let texts = std::mem::take(map).into_iter().map(|(mut name, mut value)| {
+                change(&mut name);
+                map_texts(&mut value, change);
+                (name, value)
+            });
+            map.extend(texts.collect::<Vec<_>>());
+        }
         Value::Array(values) => values.iter_mut().for_each(|value| map_texts(value, change)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }

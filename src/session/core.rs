@@ -141,13 +141,17 @@ impl Core {
     fn found(&mut self, now: Stamp, about: Seq, found: Vec<Note>, log: &mut dyn Log) {
         for note in found {
             let about = note.about.or(Some(about));
-            let mut body = Body::Note(Note { about, ..note });
-            // It may name what a peer said, and a peer may say a password in place of a capability.
-            if !self.config.keep_secrets {
-                self.secrets.scrub(&mut body);
-            }
-            self.emit(now, Origin::Proxy, b"", body, log);
+            self.remark(now, Note { about, ..note }, log);
         }
+    }
+
+    /// A note. It may name what a peer said, and a peer may say a password in place of a capability.
+    fn remark(&mut self, now: Stamp, note: Note, log: &mut dyn Log) {
+        let mut body = Body::Note(note);
+        if !self.config.keep_secrets {
+            self.secrets.scrub(&mut body);
+        }
+        self.emit(now, Origin::Proxy, b"", body, log);
     }
 
     /// What is to be masked: what the dialog has marked, and what of the session's secrets is said again in a line.
@@ -160,16 +164,17 @@ impl Core {
             Body::Content(_) => Vec::new(),
             _ => self.secrets.find(piece.wire),
         };
-        if piece.from == Side::Client && !piece.secrets.is_empty() {
-            self.secrets.remember(piece.wire, piece.secrets, &piece.body, self.summary.user.as_deref());
-        }
         let decoded = |body: &Body| match body {
             Body::Continue(go) => go.decoded.clone(),
             _ => None,
         };
         let before = decoded(&piece.body);
-        if !again.is_empty() || before.is_some() {
+        // What was decoded says things that do not stand in the line.
+        if !again.is_empty() || before.is_some() || !piece.secrets.is_empty() {
             self.secrets.scrub(&mut piece.body);
+        }
+        if piece.from == Side::Client && !piece.secrets.is_empty() {
+            self.secrets.remember(piece.wire, piece.secrets, &piece.body, self.summary.user.as_deref());
         }
         if decoded(&piece.body) != before {
             // It stands in the base64 of the line.
@@ -262,7 +267,7 @@ impl Sink for Tap<'_> {
     }
 
     fn note(&mut self, note: Note) {
-        self.core.emit(self.now, Origin::Proxy, b"", Body::Note(note), self.log);
+        self.core.remark(self.now, note, self.log);
     }
 
     fn compress(&mut self, algorithm: &str) {
@@ -272,7 +277,12 @@ impl Sink for Tap<'_> {
     }
 
     fn user(&mut self, name: &str) {
-        self.core.summary.user = Some(name.to_owned());
+        let mut name = name.to_owned();
+        // It may be a password in the wrong place, and goes into listings.
+        if !self.core.config.keep_secrets {
+            self.core.secrets.scrub_text(&mut name);
+        }
+        self.core.summary.user = Some(name);
     }
 
     fn capabilities(&mut self, names: Vec<String>) {

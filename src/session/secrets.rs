@@ -39,6 +39,7 @@ pub(super) struct Secrets {
 }
 
 struct Form {
+    /// In lower case.
     find: Finder<'static>,
     /// Only the beginning is remembered.
     goes_on: bool,
@@ -69,59 +70,69 @@ impl Secrets {
         for token in &found {
             self.add(line.get(token.clone()).unwrap_or_default());
         }
-        for form in &self.forms {
-            form.places(line, &mut found);
-        }
+        self.places(line, &mut found);
         found
+    }
+
+    /// In any case: what a protocol takes for one of its words is said again in capitals.
+    fn places(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
+        if self.forms.is_empty() {
+            return;
+        }
+        let folded = text.to_ascii_lowercase();
+        for form in &self.forms {
+            form.places(&folded, found);
+        }
     }
 
     /// Takes secrets out of what was read from a line.
     pub fn scrub(&self, body: &mut Body) {
         match body {
             Body::Greeting(greeting) => {
-                self.text(&mut greeting.text);
-                greeting.code.iter_mut().for_each(|code| self.text(code));
+                self.scrub_text(&mut greeting.text);
+                greeting.code.iter_mut().for_each(|code| self.scrub_text(code));
                 self.object(&mut greeting.values);
             }
             Body::Reply(reply) => {
-                self.text(&mut reply.text);
+                self.scrub_text(&mut reply.text);
                 [&mut reply.code, &mut reply.tag, &mut reply.data]
                     .into_iter()
                     .flatten()
-                    .for_each(|text| self.text(text));
+                    .for_each(|text| self.scrub_text(text));
                 self.object(&mut reply.values);
             }
             Body::Continue(go) => {
-                self.text(&mut go.text);
+                self.scrub_text(&mut go.text);
                 let before = go.decoded.clone();
-                go.decoded.iter_mut().for_each(|text| self.text(text));
+                go.decoded.iter_mut().for_each(|text| self.scrub_text(text));
                 if go.decoded != before {
                     // The text is the same in base64.
                     REDACTED.clone_into(&mut go.text);
                 }
             }
             Body::Command(command) => {
-                self.text(&mut command.verb);
-                command.tag.iter_mut().for_each(|tag| self.text(tag));
+                self.scrub_text(&mut command.verb);
+                command.tag.iter_mut().for_each(|tag| self.scrub_text(tag));
                 self.object(&mut command.args);
             }
-            Body::Auth(auth) => self.object(&mut auth.args),
-            Body::Note(note) => self.text(&mut note.text),
+            Body::Auth(auth) => {
+                auth.user.iter_mut().for_each(|user| self.scrub_text(user));
+                self.object(&mut auth.args);
+            }
+            Body::Note(note) => self.scrub_text(&mut note.text),
             _ => {}
         }
     }
 
     fn object(&self, object: &mut Object) {
         if !object.is_empty() {
-            object.map_texts(&mut |text| self.text(text));
+            object.map_texts(&mut |text| self.scrub_text(text));
         }
     }
 
-    fn text(&self, text: &mut String) {
+    pub fn scrub_text(&self, text: &mut String) {
         let mut found = Vec::new();
-        for form in &self.forms {
-            form.places(text.as_bytes(), &mut found);
-        }
+        self.places(text.as_bytes(), &mut found);
         for place in sorted(found).into_iter().rev() {
             if text.get(place.clone()).is_some() {
                 text.replace_range(place, REDACTED);
@@ -130,7 +141,7 @@ impl Secrets {
     }
 
     /// What was said in any of the ways in which it may be said again. Of several words the last is a password, or all
-    /// may be.
+    /// may be; several together may be one, and all but the last of them be repeated.
     fn learn(&mut self, said: &[u8], words: bool, user: Option<&str>) {
         let said = said.trim_ascii();
         self.learn_one(said, user);
@@ -139,6 +150,10 @@ impl Secrets {
             several.for_each(|word| self.learn_one(word, user));
         } else if let Some(last) = several.next_back().filter(|last| last.len() < said.len()) {
             self.learn_one(last, user);
+            let before = said.get(..said.len() - last.len()).unwrap_or_default().trim_ascii();
+            if before.iter().any(u8::is_ascii_whitespace) {
+                self.learn_one(before, user);
+            }
         }
     }
 
@@ -150,11 +165,16 @@ impl Secrets {
             plain = unescaped(quoted);
             forms.extend([quoted.to_vec(), plain.clone()]);
         }
-        match STANDARD.decode(&plain).ok().filter(|message| std::str::from_utf8(message).is_ok()) {
+        let passwords = match STANDARD.decode(&plain).ok().filter(|message| std::str::from_utf8(message).is_ok()) {
             Some(message) if is_user(&message) => return,
-            Some(message) => forms.extend(within(&message)),
-            None if plain.len() <= FORM_MAX => forms.push(STANDARD.encode(&plain).into_bytes()),
-            None => {}
+            Some(message) => within(&message),
+            None => vec![plain],
+        };
+        for password in passwords {
+            if password.len() <= FORM_MAX && !is_user(&password) {
+                forms.push(STANDARD.encode(&password).trim_end_matches('=').as_bytes().to_vec());
+            }
+            forms.push(password);
         }
         for form in forms.iter().filter(|form| !is_user(form)) {
             self.add(form);
@@ -162,12 +182,12 @@ impl Secrets {
     }
 
     fn add(&mut self, form: &[u8]) {
-        let kept = form.get(..FORM_MAX).unwrap_or(form);
+        let kept = form.get(..FORM_MAX).unwrap_or(form).to_ascii_lowercase();
         if kept.len() < FORM_MIN || self.forms.iter().any(|known| known.find.needle() == kept) {
             return;
         }
         self.bytes += kept.len();
-        self.forms.push_back(Form { find: Finder::new(kept).into_owned(), goes_on: kept.len() < form.len() });
+        self.forms.push_back(Form { find: Finder::new(&kept).into_owned(), goes_on: kept.len() < form.len() });
         while self.forms.len() > FORMS_MAX || self.bytes > BYTES_MAX {
             let Some(oldest) = self.forms.pop_front() else { return };
             self.bytes -= oldest.find.needle().len();

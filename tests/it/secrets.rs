@@ -1,12 +1,14 @@
 //! No secret leaves a session: a canary as the password in every spelling and mechanism, split at every byte.
-//! Takes conversations with a canary in them, and looks for it, its base64 in three alignments and its part of a SASL
-//! message in everything that a session logs. Does not know how redaction is done.
+//! Takes conversations with a canary in them, and looks for it, its base64 in three alignments, its part of a SASL message
+//! and its hash in everything that a session logs and that is listed of it. Does not know how redaction is done.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mailtap::event::{Event, Side, Stamp};
 use mailtap::proto;
 use mailtap::session::{Config, Log, Next, Outbox, Session};
+use mailtap::store::Entry;
+use sha2::{Digest, Sha256};
 
 const CANARY: &str = "Xq7zCanaryW9kd";
 
@@ -14,15 +16,19 @@ const CANARY: &str = "Xq7zCanaryW9kd";
 type Turns = Vec<(Side, Vec<u8>)>;
 
 #[derive(Default)]
-struct Lines(String);
+struct Lines {
+    text: String,
+    entry: Entry,
+}
 
 impl Log for Lines {
     fn event(&mut self, event: &Event<'_>) {
-        self.0.push_str(&event.to_json());
-        self.0.push('\n');
+        self.text.push_str(&event.to_json());
+        self.text.push('\n');
         // What stands in base64 in the log is looked into as well.
-        self.0.push_str(&String::from_utf8_lossy(&event.wire));
-        self.0.push('\n');
+        self.text.push_str(&String::from_utf8_lossy(&event.wire));
+        self.text.push('\n');
+        self.entry.observe(event);
     }
 }
 
@@ -41,9 +47,22 @@ fn in_base64() -> Vec<String> {
         .collect()
 }
 
-fn run(protocol: &str, turns: &Turns, cut: usize, keep: bool) -> (String, Vec<u8>) {
+/// What may not be read anywhere, in lower case: servers and logs may change the case of a word.
+fn forms() -> Vec<String> {
+    let mut forms = in_base64();
+    forms.push(CANARY.to_owned());
+    forms.extend([CANARY, &b64(CANARY), &b64(&format!("\0joe\0{CANARY}"))].map(hash));
+    forms.iter().map(|form| form.to_ascii_lowercase()).collect()
+}
+
+fn hash(secret: &str) -> String {
+    Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const KEPT: Config = Config { keep_secrets: true, bodies: u64::MAX };
+
+fn run(protocol: &str, turns: &Turns, cut: usize, config: Config) -> (String, Vec<u8>) {
     let (spec, _) = proto::scheme(protocol).unwrap();
-    let config = Config { keep_secrets: keep, ..Config::default() };
     let mut session = Session::new(spec, proto::Setup::default(), false, config);
     let (mut log, mut sent) = (Lines::default(), Vec::new());
     for (side, bytes) in turns {
@@ -59,7 +78,8 @@ fn run(protocol: &str, turns: &Turns, cut: usize, keep: bool) -> (String, Vec<u8
         }
     }
     session.close(Stamp(0), mailtap::event::Origin::Client, "over", &mut log);
-    (log.0, sent)
+    log.text.push_str(&&format!("{:?}", log.entry));
+    (log.text, sent)
 }
 
 /// `said` are the client's lines, with the server's answers between them.
@@ -76,38 +96,42 @@ fn holds(protocol: &str, said: &[(&str, &str)]) {
         turns.push((Side::Server, server.as_bytes().to_vec()));
     }
     let longest = turns.iter().map(|(_, bytes)| bytes.len()).max().unwrap();
-    for cut in 0..=longest {
-        let (log, sent) = run(protocol, &turns, cut, false);
-        clean(&log, protocol, said, cut);
-        let told: Vec<u8> =
-            turns.iter().filter(|(side, _)| *side == Side::Client).flat_map(|(_, bytes)| bytes.clone()).collect();
-        assert_eq!(sent, told, "the server got what the client said");
-    }
-    // The client's last words torn at every byte, and nothing after.
-    for last in 1..turns.len() {
-        if turns[last].0 == Side::Client {
-            for cut in 0..turns[last].1.len() {
-                let mut torn = turns[..=last].to_vec();
-                torn[last].1.truncate(cut);
-                let (log, _) = run(protocol, &torn, usize::MAX, false);
-                clean(&log, protocol, said, cut);
+    let forms = forms();
+    for bodies in [u64::MAX, 0, 4] {
+        let config = Config { bodies, ..Config::default() };
+        let clean = |log: &str, cut: usize| clean(log, &forms, protocol, said, cut);
+        for cut in 0..=longest {
+            let (log, sent) = run(protocol, &turns, cut, config);
+            clean(&log, cut);
+            let told: Vec<u8> =
+                turns.iter().filter(|(side, _)| *side == Side::Client).flat_map(|(_, bytes)| bytes.clone()).collect();
+            assert_eq!(sent, told, "the server got what the client said");
+        }
+        // The client's last words torn at every byte, and nothing after.
+        for last in 1..turns.len() {
+            if turns[last].0 == Side::Client {
+                for cut in 0..turns[last].1.len() {
+                    let mut torn = turns[..=last].to_vec();
+                    torn[last].1.truncate(cut);
+                    clean(&run(protocol, &torn, usize::MAX, config).0, cut);
+                }
             }
         }
     }
-    let (kept, _) = run(protocol, &turns, usize::MAX, true);
+    let (kept, _) = run(protocol, &turns, usize::MAX, KEPT);
     let there = kept.contains(CANARY) || in_base64().iter().any(|part| kept.contains(part));
     assert!(there, "the test holds nothing if the canary is not in what is kept: {said:?}");
 }
 
-fn clean(log: &str, protocol: &str, said: &[(&str, &str)], cut: usize) {
-    for form in in_base64().iter().map(String::as_str).chain([CANARY]) {
-        if let Some(at) = log.find(form) {
-            let around = &log[log[..at].rfind('\n').map_or(0, |line| line + 1)..];
-            panic!(
-                "{protocol}, cut at {cut}: the canary is in {}\nin {said:?}",
-                around.lines().next().unwrap_or_default()
-            );
-        }
+fn clean(log: &str, forms: &[String], protocol: &str, said: &[(&str, &str)], cut: usize) {
+    let folded = log.to_ascii_lowercase();
+    let is_user = |hash_of: &str| ["j", "jo", "joe"].iter().any(|user| hash_of.starts_with(&hash(user)));
+    let hashed = folded.match_indices("\"sha256\":\"").find(|(at, start)| !is_user(&folded[at + start.len()..]));
+    // A hash of any part of the canary would be as bad; there is no other content in these conversations.
+    let found = forms.iter().find_map(|form| folded.find(form)).or(hashed.map(|(at, _)| at));
+    if let Some(at) = found {
+        let line = folded[folded[..at].rfind('\n').map_or(0, |line| line + 1)..].lines().next().unwrap_or_default();
+        panic!("{protocol}, cut at {cut}: the canary is in {line}\nin {said:?}");
     }
 }
 
@@ -142,6 +166,24 @@ fn pop3_passwords() {
     holds("pop3", &[("user joe\r\n", "+OK\r\n"), (&format!("  pass\t{CANARY} x\r\n"), "-ERR\r\n")]);
     holds("pop3", &[(&format!("APOP joe {CANARY}\r\n"), "+OK\r\n")]);
     holds("pop3", &[(&format!("USER joe\r\nPASS {CANARY}\r\nSTAT\r\n"), "+OK\r\n+OK\r\n+OK 0 0\r\n")]);
+}
+
+/// The last command of a session names its user, in `close` and in every listing.
+#[test]
+fn a_password_in_the_place_of_the_user() {
+    let pass = format!("PASS {CANARY}\r\n");
+    holds("pop3", &[(&pass, "-ERR no\r\n"), (&format!("USER {CANARY}\r\n"), "+OK\r\n")]);
+    let plain = b64(&format!("\0{CANARY}\0x"));
+    holds("pop3", &[(&pass, "-ERR no\r\n"), (&format!("AUTH PLAIN {plain}\r\n"), "-ERR no\r\n")]);
+    let again = format!("b LOGIN {CANARY} x\r\n");
+    holds("imap", &[(&format!("a LOGIN joe {CANARY}\r\n"), "a NO no\r\n"), (&again, "b NO no\r\n")]);
+    let said = [
+        (&*format!("AUTH PLAIN {}\r\n", b64(&format!("\0joe\0{CANARY}"))), "535 no\r\n"),
+        ("AUTH PLAIN\r\n", "334 \r\n"),
+        (&*format!("{plain}\r\n"), "535 no\r\n"),
+    ];
+    holds("smtp", &said);
+    holds("lmtp", &said);
 }
 
 #[test]
@@ -217,7 +259,7 @@ fn what_may_be_known_stands_in_the_log() {
         (Side::Client, b"\r\n".to_vec()),
         (Side::Server, b"a NO no\r\n".to_vec()),
     ];
-    let (log, _) = run("imap", &turns, usize::MAX, false);
+    let (log, _) = run("imap", &turns, usize::MAX, Config::default());
     for part in ["\"user\":\"joe\"", "\"mechanism\":\"XOAUTH2\"", "\"step\":1", "{\\\"status\\\":\\\"401\\\"}"] {
         assert!(log.contains(part), "{part} in {log}");
     }
@@ -253,6 +295,21 @@ fn what_a_server_says_again() {
         ];
         holds(protocol, &said);
     }
+    // The password alone, in base64, where the response was a longer message.
+    for echo in [secret.clone(), secret.trim_end_matches('=').to_owned(), CANARY.to_ascii_uppercase()] {
+        holds("imap", &[(&format!("a AUTHENTICATE PLAIN {plain}\r\n"), &format!("a NO not \"{echo}\"\r\n"))]);
+        holds("smtp", &[(&format!("AUTH PLAIN {plain}\r\n"), &format!("535 not {echo}\r\n"))]);
+        holds("pop3", &[("AUTH PLAIN\r\n", "+ \r\n"), (&format!("{plain}\r\n"), &format!("-ERR {echo}?\r\n"))]);
+    }
+    // In the place of a name that the protocol gives.
+    let names = [
+        ("imap", format!("* ID (\"{CANARY}\" \"x\")\r\n* {CANARY} x\r\na NO [{CANARY} x] no\r\n")),
+        ("smtp", format!("250-hi\r\n250-{CANARY} x\r\n250 {CANARY}\r\n")),
+    ];
+    holds("imap", &[(&format!("a LOGIN joe {CANARY}\r\n"), &names[0].1)]);
+    holds("smtp", &[(&format!("AUTH PLAIN {plain}\r\n"), "535 no\r\n"), ("EHLO x\r\n", &names[1].1)]);
+    // A password of several words, repeated in part.
+    holds("pop3", &[(&format!("PASS my {CANARY} pw\r\n"), &format!("-ERR my {CANARY}\r\n"))]);
     let sieve = format!("AUTHENTICATE \"PLAIN\" \"{plain}\"\r\n");
     holds("sieve", &[(&sieve, &format!("NO (AUTH) \"bad password {CANARY}\"\r\n"))]);
 }
