@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 use super::{Dialog, Flow, Piece, Setup, Sink, Spec, Stop};
-use crate::event::{Body, Note, Seq, Side};
+use crate::event::{Body, Note, Reply, Seq, Side};
 
 /// Who says what, in this order.
 pub(crate) type Script = Vec<(Side, Vec<u8>)>;
@@ -81,7 +81,12 @@ impl Sink for Log {
         shown.extend_from_slice(&piece.wire[at..]);
         let seq = self.next;
         self.next += 1;
-        self.pieces.push(Found { seq, from: piece.from, wire: piece.wire.to_vec(), shown, body: piece.body });
+        let mut body = piece.body;
+        if let (Side::Server, false, Body::Reply(reply)) = (piece.from, piece.secrets.is_empty(), &mut body) {
+            // What was read of the line is as secret as the line.
+            *reply = Reply { status: reply.status.clone(), answers: reply.answers, ..Reply::default() };
+        }
+        self.pieces.push(Found { seq, from: piece.from, wire: piece.wire.to_vec(), shown, body });
         seq
     }
 

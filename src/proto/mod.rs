@@ -20,6 +20,7 @@ pub mod sasl;
 mod say;
 pub mod sieve;
 pub mod smtp;
+mod standing;
 pub mod watch;
 mod words;
 

@@ -10,6 +10,30 @@ use super::Sink;
 use crate::event::{Auth, Note, Object, Seq};
 use crate::findings;
 
+/// The longest name of a mechanism, in bytes (RFC 4422 §3.1).
+const MECHANISM_MAX: usize = 20;
+
+/// Mechanisms whose names clients write in letters of any case.
+const MECHANISMS: &[&str] = &[
+    "PLAIN",
+    "LOGIN",
+    "CRAM-MD5",
+    "DIGEST-MD5",
+    "SCRAM-SHA-1",
+    "SCRAM-SHA-1-PLUS",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-512",
+    "SCRAM-SHA-512-PLUS",
+    "XOAUTH2",
+    "OAUTHBEARER",
+    "EXTERNAL",
+    "ANONYMOUS",
+    "NTLM",
+    "GSSAPI",
+    "GSS-SPNEGO",
+];
+
 /// The longest user name that is taken out of a response, in bytes. RFC 4616 §2 lets names be 255 octets long.
 const NAME_MAX: usize = 255;
 
@@ -22,6 +46,16 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+
+/// The mechanism that a word names, in upper case. Nothing where it may be a response that stands in the wrong place: a
+/// name has no small letters (RFC 4422 §3.1), save where it is a well-known one.
+#[must_use]
+pub fn mechanism(word: &[u8]) -> Option<String> {
+    let is_name = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    let named = !word.is_empty() && word.len() <= MECHANISM_MAX && word.iter().all(is_name);
+    let known = MECHANISMS.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+    (named || known).then(|| String::from_utf8_lossy(word).to_ascii_uppercase())
+}
 
 /// One authentication under way.
 #[derive(Clone, Debug)]

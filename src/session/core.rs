@@ -160,6 +160,10 @@ impl Core {
         if self.config.keep_secrets {
             return Cow::Borrowed(&[]);
         }
+        // A server that may repeat what is secret.
+        if piece.from == Side::Server && !piece.secrets.is_empty() {
+            secrets::hide(&mut piece.body);
+        }
         let again = match &piece.body {
             Body::Content(_) => Vec::new(),
             _ => self.secrets.find(piece.wire),

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memmem::Finder;
 
-use crate::event::{Body, Object, REDACTED};
+use crate::event::{Body, Object, REDACTED, Reply};
 
 /// How many spellings of secrets are remembered; a login has about four.
 const FORMS_MAX: usize = 32;
@@ -207,6 +207,14 @@ impl Form {
                 found.push(at..end);
             }
         }
+    }
+}
+
+/// What was read of a line that is secret as a whole: only that it is an answer, and to what.
+pub(super) fn hide(body: &mut Body) {
+    if let Body::Reply(reply) = body {
+        let Reply { status, answers, latency_us, .. } = std::mem::take(reply);
+        *reply = Reply { status, answers, latency_us, text: REDACTED.to_owned(), ..Reply::default() };
     }
 }
 

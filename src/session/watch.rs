@@ -12,6 +12,9 @@ use crate::proto::{Piece, Spec};
 /// Mechanisms whose response holds neither the password nor a token: a challenge is answered, or nothing is secret.
 const WITHOUT_PASSWORD: [&str; 7] = ["CRAM-MD5", "DIGEST-MD5", "SCRAM-", "APOP", "GSS", "NTLM", "EXTERNAL"];
 
+/// Commands with a login in them. Of others what is hidden may be a password, and need not be.
+const LOGINS: [&str; 5] = ["LOGIN", "AUTHENTICATE", "AUTH", "PASS", "APOP"];
+
 /// Capabilities that TLS changes as a rule: the offer of TLS itself goes, and logins become possible.
 const USUAL: [&str; 6] = ["STARTTLS", "STLS", "LOGINDISABLED", "AUTH", "SASL", "USER"];
 
@@ -169,7 +172,8 @@ impl Watch {
         let mechanism = match body {
             Body::Command(command) => match command.args.map().get("mechanism") {
                 Some(mechanism) => mechanism.as_str().unwrap_or_default().to_owned(),
-                None => command.verb.clone(),
+                None if LOGINS.contains(&command.verb.as_str()) => command.verb.clone(),
+                None => return None,
             },
             Body::Auth(auth) => auth.mechanism.clone(),
             // At its end, so that the note stands in the same place however the content came.

@@ -340,6 +340,202 @@ fn a_login_of_another_protocol() {
     }
 }
 
+/// What a client says of a login after it was refused, cancelled, or is over.
+#[test]
+fn what_comes_too_late() {
+    let (plain, secret, joe) = (b64(&format!("\0joe\0{CANARY}")), b64(CANARY), b64("joe"));
+    let length = CANARY.len();
+    let prompt = "VXNlcm5hbWU6";
+    for (protocol, start, go, no, what) in [
+        ("imap", "a AUTHENTICATE", "+", "a NO no\r\n", "* BAD"),
+        ("smtp", "AUTH", "334", "535 no\r\n", "500"),
+        ("lmtp", "AUTH", "334", "535 no\r\n", "500"),
+        ("pop3", "AUTH", "+", "-ERR no\r\n", "-ERR"),
+        ("sieve", "AUTHENTICATE", "", "NO\r\n", "NO"),
+    ] {
+        let quote = |text: &str| if protocol == "sieve" { format!("\"{text}\"\r\n") } else { format!("{text}\r\n") };
+        let login = format!("{start} {}", quote("LOGIN"));
+        let echo = |text: &str| format!("{what} \"{text}\"\r\n");
+        let noop = if protocol == "imap" { "b NOOP\r\n" } else { "NOOP\r\n" };
+        let (joe, late) = (quote(&joe), quote(&secret));
+        let ask = format!("{go} {}", quote(prompt)).trim_start().to_owned();
+        for said in [&secret, CANARY] {
+            let (late, echo) = (quote(said), echo(said));
+            // At once, after the name, after a cancel, behind an empty line and a command that is none of a login's.
+            holds(protocol, &[(&login, no), (&late, &echo)]);
+            holds(protocol, &[(&login, &ask), (&joe, no), (&late, &echo)]);
+            holds(protocol, &[(&login, &ask), (&quote("*"), no), (&late, &echo)]);
+            holds(protocol, &[(&login, no), ("\r\n", ""), (&late, &echo)]);
+            holds(protocol, &[(&login, no), (noop, ""), (&late, &echo), (noop, ""), (&late, &echo)]);
+        }
+        let plain = quote(&plain);
+        holds(protocol, &[(&login, no), (&plain, "")]);
+        // Said once more.
+        let ok = match protocol {
+            "imap" => "a OK in\r\n",
+            "pop3" => "+OK in\r\n",
+            "sieve" => "OK\r\n",
+            _ => "235 in\r\n",
+        };
+        holds(protocol, &[(&login, &ask), (&joe, &ask), (&late, ok), (&late, &echo(&secret))]);
+    }
+    let literal = format!("a LOGIN joe {{{length}}}\r\n");
+    let line = format!("{CANARY}\r\n");
+    holds("imap", &[(&literal, "a NO no\r\n"), (&line, &format!("{CANARY} BAD what?\r\n"))]);
+    holds("imap", &[("a LOGIN {3}\r\n", "a BAD no\r\n"), (&format!("joe {CANARY}\r\n"), "joe BAD what?\r\n")]);
+    holds("imap", &[("a LOGIN joe x\r\n", "a NO no\r\n"), (&format!("b {CANARY} {{3+}}\r\nabc\r\n"), "b BAD\r\n")]);
+    holds("pop3", &[("USER joe\r\n", "+OK\r\n"), (&line, &format!("-ERR unknown {CANARY}\r\n"))]);
+    holds("pop3", &[("USER joe\r\n", "+OK\r\n"), ("STAT\r\n", "-ERR\r\n"), (&line, "-ERR\r\n")]);
+}
+
+/// What a server takes for a login, and mailtap does not know.
+#[test]
+fn a_login_by_a_command_that_is_not_known() {
+    let plain = format!("{}\r\n", b64(&format!("\0joe\0{CANARY}")));
+    let secret = format!("{}\r\n", b64(CANARY));
+    for (protocol, command, go, ok) in [
+        ("imap", "a XAUTH PLAIN\r\n", "+ \r\n", "a OK in\r\n"),
+        ("pop3", "XAUTH\r\n", "+ \r\n", "+OK in\r\n"),
+        ("smtp", "XAUTH PLAIN\r\n", "334 \r\n", "235 in\r\n"),
+        ("smtp", "EHLO x\rAUTH LOGIN\r\n", "334 \r\n", "235 in\r\n"),
+        ("lmtp", "XAUTH\r\n", "334 \r\n", "235 in\r\n"),
+    ] {
+        holds(protocol, &[(command, go), (&plain, ok)]);
+        holds(protocol, &[(command, go), (&secret, go), (&secret, ok)]);
+        // A word that may be a command.
+        holds(protocol, &[(command, go), (&format!("{CANARY}\r\n"), ok)]);
+    }
+    holds("sieve", &[("XAUTH\r\n", "\"\"\r\n"), (&format!("\"{}\"\r\n", plain.trim_end()), "OK\r\n")]);
+    let length = CANARY.len();
+    holds("imap", &[(&format!("a XLOGIN joe {{{length}+}}\r\n{CANARY}\r\n"), "a BAD no\r\n")]);
+    holds("sieve", &[(&format!("XLOGIN {{{length}+}}\r\n{CANARY}\r\n"), "NO\r\n")]);
+}
+
+/// Logins with errors in them: before anybody is logged in, only what is a command is shown in full.
+#[test]
+fn a_login_that_is_misspelt() {
+    let plain = b64(&format!("\0joe\0{CANARY}"));
+    let lines = |protocol: &str| -> Vec<String> {
+        let lines: Vec<String> = match protocol {
+            "imap" => vec![
+                format!("a AUTH PLAIN {plain}"),
+                format!("a AUTH LOGIN {}", b64(CANARY)),
+                format!("a PASS {CANARY}"),
+                format!("a LOGIN\"joe\" \"{CANARY}\""),
+                format!("a LOGIN\0joe {CANARY}"),
+                format!("a LOGIN joe\0{CANARY}"),
+                format!("a LOGON joe {CANARY}"),
+                format!("a LOGINN joe {CANARY}"),
+                format!("LOGNI joe {CANARY}"),
+                format!("a NOOP\ra LOGIN joe {CANARY}"),
+                format!("a NOOP LOGIN joe {CANARY}"),
+                format!("a SELECT INBOX\0LOGIN joe {CANARY}"),
+                format!("a AUTHENTICATE {plain}"),
+                format!("a AUTHENTICATE {}", b64(CANARY).trim_end_matches('=')),
+                CANARY.to_owned(),
+                plain.clone(),
+            ],
+            "pop3" => vec![
+                format!("USER joe\rPASS {CANARY}"),
+                format!("USER joe {CANARY}"),
+                format!("PSAS {CANARY}"),
+                format!("STAT PASS {CANARY}"),
+                format!("RETR 1 PASS {CANARY}"),
+                format!("AUTH {}", b64(CANARY).trim_end_matches('=')),
+                plain.clone(),
+            ],
+            "sieve" => vec![
+                format!("AUTHENTICAET \"PLAIN\" \"{plain}\""),
+                format!("LOGOUT AUTHENTICATE \"PLAIN\" \"{plain}\""),
+                format!("NOOP\rAUTHENTICATE \"PLAIN\" \"{plain}\""),
+                format!("\"PLAIN\" \"{plain}\""),
+            ],
+            _ => vec![
+                format!("AUHT PLAIN {plain}"),
+                format!("\u{feff}AUTH PLAIN {plain}"),
+                format!("\0AUTH PLAIN {plain}"),
+                format!("A\u{8}AUTH PLAIN {plain}"),
+                format!("HELP AUTH PLAIN {plain}"),
+                format!("EHLO x AUTH PLAIN {plain}"),
+                format!("EHLO x\rAUTH PLAIN {plain}"),
+                format!("NOOP\0AUTH PLAIN {plain}"),
+                format!("AUTH\u{b}PLAIN {plain}"),
+                format!("AUTH PLAIN \0joe\0{CANARY}"),
+                format!("Authorization: Basic {plain}"),
+                format!("user joe\r\npass {CANARY}"),
+            ],
+        };
+        lines
+    };
+    for protocol in ["imap", "pop3", "smtp", "lmtp", "sieve"] {
+        let no = match protocol {
+            "imap" => "a BAD no\r\n",
+            "pop3" => "-ERR no\r\n",
+            "sieve" => "NO\r\n",
+            _ => "500 no\r\n",
+        };
+        for line in lines(protocol) {
+            let line = format!("{line}\r\n");
+            holds(protocol, &[(&line, no)]);
+            // After garbage, and longer than the longest line.
+            holds(protocol, &[("\x01\x02\r\n", no), (&line, &line)]);
+        }
+    }
+    let padding = "x".repeat(66_000);
+    for (protocol, line) in [
+        ("imap", format!("a NOOP {padding} {CANARY}\r\n")),
+        ("imap", format!("a XLOGIN joe {padding} {CANARY}\r\n")),
+        ("pop3", format!("NOOP {padding} {CANARY}\r\n")),
+        ("smtp", format!("NOOP {padding} {CANARY}\r\n")),
+        ("smtp", format!("{padding} {CANARY}\r\n")),
+        ("sieve", format!("XLOGIN {padding} {CANARY}\r\n")),
+    ] {
+        let turns: Turns = vec![(Side::Client, line.into_bytes())];
+        for cut in [0, 100, 65_536, 66_000, usize::MAX] {
+            clean(&run(protocol, &turns, cut, Config::default()).0, &forms(), protocol, &[], cut);
+        }
+    }
+}
+
+/// What is hidden before a login is shown after it, and commands are shown at any time.
+#[test]
+fn what_is_no_login_is_shown() {
+    let shown = |protocol: &str, turns: &[(Side, &str)], parts: &[&str]| {
+        let turns: Turns = turns.iter().map(|(side, said)| (*side, said.as_bytes().to_vec())).collect();
+        let (log, _) = run(protocol, &turns, usize::MAX, Config::default());
+        for part in parts {
+            assert!(log.contains(part), "{part} in {log}");
+        }
+    };
+    use Side::{Client as C, Server as S};
+    let said = [
+        (S, "* OK hi\r\n"),
+        (C, "a CAPABILITY\r\nb ID (\"name\" \"x y\")\r\nc LOGIN joe secret\r\nd SELECT \"my box\"\r\n"),
+        (S, "a OK\r\nb OK\r\nc OK\r\nd OK\r\n"),
+        (C, "e XFOO bar \"baz\"\r\nf NOOP\r\nLOGIN\r\n"),
+    ];
+    shown("imap", &said, &["b ID (\"name\" \"x y\")", "LOGIN joe «redacted»", "SELECT \"my box\"", "XFOO bar \"baz\""]);
+    let said = [(S, "* PREAUTH hi\r\n"), (C, "e XFOO bar\r\n")];
+    shown("imap", &said, &["XFOO bar"]);
+    let said = [(S, "* OK hi\r\n"), (C, "e LOGON joe secret\r\n"), (S, "e BAD unknown command\r\n")];
+    shown("imap", &said, &["e LOGON «redacted»", "unknown command"]);
+    let said = [
+        (S, "+OK hi\r\n"),
+        (C, "USER joe\r\nPASS secret\r\nLIST 1\r\n"),
+        (S, "+OK\r\n+OK\r\n+OK 1 2\r\n"),
+        (C, "XFOO bar\r\n"),
+    ];
+    shown("pop3", &said, &["USER joe", "PASS «redacted»", "LIST 1", "XFOO bar"]);
+    let said = [
+        (S, "220 hi\r\n"),
+        (
+            C,
+            "XFOO bar\r\nEHLO x\r\nMAIL FROM:<a@b> BODY=8BITMIME SIZE=1\r\nRCPT TO:<c@d>\r\nVRFY John Smith\r\nHELP MAIL\r\n",
+        ),
+    ];
+    shown("smtp", &said, &["XFOO «redacted»", "EHLO x", "BODY=8BITMIME SIZE=1", "TO:<c@d>", "John Smith", "HELP MAIL"]);
+}
+
 #[test]
 fn tokens_of_urls() {
     let url = format!("imap://joe@mail.example/Drafts;uidvalidity=1/;uid=2;URLAUTH=submit+joe:internal:{CANARY}");

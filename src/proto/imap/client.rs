@@ -16,7 +16,8 @@ use super::talk::{Auth, Halt, Outstanding, REMEMBERED_MAX, Talk, USER_MAX};
 use super::token::{self, TOKENS_MAX, Token};
 use crate::event::{self, Body, Content, Note, Object, Seq, Side};
 use crate::proto::frame::{Cut, Framer, Mode, Part};
-use crate::proto::sasl::Exchange;
+use crate::proto::sasl::{self, Exchange};
+use crate::proto::standing::{Standing, hidden};
 use crate::proto::{Piece, Sink};
 
 /// How many bytes of a command's arguments are remembered over its literals, to explain them when it is complete.
@@ -143,7 +144,7 @@ impl Talk {
         }
         match self.client.line.kind {
             LineKind::Auth => self.response(line, part, out),
-            LineKind::Suspect if self.client.suspect_all || Head::parse(line).is_none() => self.suspect(line, out),
+            LineKind::Suspect if self.client.suspect_all || Head::parse(line).is_none() => self.stray(line, out),
             LineKind::Suspect => self.command_begins(line, part, out),
             LineKind::Command | LineKind::Garbage => match self.client.command.take() {
                 Some(command) => self.command_goes_on(command, line, part, out),
@@ -185,45 +186,59 @@ impl Talk {
             self.no_command(line, part, out);
             return;
         };
+        let known = head.kind != Kind::Unknown;
+        self.standing.hears(line);
+        if !known && self.standing.is_within_login() {
+            self.stray(line, out);
+            return;
+        }
         self.idle = None;
         let takes_literals = !matches!(head.kind, Kind::Authenticate | Kind::StartTls | Kind::Compress);
         let found = if part == Part::Whole && takes_literals { Scan::line(line, false) } else { None };
         let text = without_end(line);
         let text = text.get(..found.map_or(text.len(), |(_, at)| at)).unwrap_or(text);
         let literal = found.map(|(literal, _)| literal);
-        let first_stage = head.login();
+        // What may be shown of it; before a login that is what the protocol has a meaning for.
+        let end = text.trim_ascii_end().len();
+        let shown = self.standing.shows(known, head.own(text));
+        let visible = if shown < end { text.get(..shown).unwrap_or(text) } else { text };
+        let hides = shown < end || !(known || self.standing.is_settled());
+        if matches!(head.kind, Kind::Login | Kind::Authenticate) {
+            self.standing.tries();
+        }
         let mut said = event::Command {
             verb: head.verb,
             tag: Some(String::from_utf8_lossy(head.tag).into_owned()),
             ..event::Command::default()
         };
         let mut secret = None;
-        let mut login = None;
+        let mut login = hides.then_some(Login::Secret);
         let mut tokens = Vec::new();
         match head.kind {
             Kind::Login => {
-                let mut stage = first_stage;
-                let (user, range) = stage.read(text, head.rest_at, literal.is_some());
+                let mut stage = head.stage;
+                let (user, range) = stage.read(visible, head.rest_at, literal.is_some());
                 if let Some(user) = user.filter(|user| user.len() <= USER_MAX) {
                     say_user(&user, &mut said.args, out);
                 }
                 secret = range;
                 // Of a block nobody knows where the name ends.
-                login = Some(if part == Part::Whole { stage } else { Login::Secret });
+                login = Some(if part == Part::Whole && !hides { stage } else { Login::Secret });
             }
-            Kind::Authenticate => secret = self.authenticate(text, head.rest_at, part, &mut said.args, out),
+            Kind::Authenticate => secret = self.authenticate(visible, head.rest_at, part, &mut said.args, out),
             _ => {
                 let brackets = said.verb.ends_with("FETCH");
-                tokens = Token::split(text.get(head.rest_at..).unwrap_or_default(), brackets);
+                tokens = Token::split(visible.get(head.rest_at..).unwrap_or_default(), brackets);
                 tokens.extend(literal.map(|literal| Token::literal(literal.bytes)));
                 said.args = args::build(&said.verb, &tokens, self.names);
             }
         }
         let verb = if literal.is_some() || part == Part::Head { said.verb.clone() } else { String::new() };
         let args = if literal.is_some() { said.args.clone() } else { Object::new() };
+        let secret = hidden(secret, shown, end);
         let secrets = secret.as_slice();
         let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body: Body::Command(said) });
-        let goes_on_secret = login.is_some() || head.kind == Kind::Authenticate;
+        let goes_on_secret = login.is_some() || head.kind == Kind::Authenticate || !self.standing.is_settled();
         self.client.line = Line { kind: LineKind::Command, of, secret: goes_on_secret };
         self.outstanding.push_back(Outstanding { of, tag: head.tag.to_vec(), kind: head.kind, going: false });
         match head.kind {
@@ -273,10 +288,14 @@ impl Talk {
             out.piece(Piece::new(Side::Client, line, Body::Command(done)));
             return;
         }
-        let of = out.piece(Piece::new(Side::Client, line, Body::Raw));
-        // Whether a verb is still to come in a line of this length, nobody knows.
-        self.client.line = Line { kind: LineKind::Garbage, of, secret: true };
-        if !text.is_empty() {
+        if text.is_empty() || self.standing.is_settled() {
+            let of = out.piece(Piece::new(Side::Client, line, Body::Raw));
+            // Whether a verb is still to come in a line of this length, nobody knows.
+            self.client.line = Line { kind: LineKind::Garbage, of, secret: true };
+        } else {
+            self.stray(line, out);
+        }
+        if !text.is_empty() && !self.standing.is_within_login() {
             self.lost_sync(Side::Client, "an IMAP command is a tag and a verb", out);
         }
     }
@@ -331,7 +350,7 @@ impl Talk {
         } else if let Some(command) = &self.client.command {
             command.login.and_then(|mut login| login.read(text, 0, false).1)
         } else {
-            torn_secret(text)
+            torn_secret(text, self.standing)
         };
         let secret = secret.filter(|secret| !secret.is_empty());
         let secrets = secret.as_slice();

@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::proto::standing::command_length;
+
 /// What a command does to the conversation, beyond being answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -15,6 +17,10 @@ pub(super) enum Kind {
     StartTls,
     Compress,
     Unauthenticate,
+    /// No command of IMAP or of an extension.
+    Unknown,
+    /// The same, and it may be a part of a login.
+    Stray,
 }
 
 #[derive(Debug)]
@@ -27,6 +33,8 @@ pub(super) struct Head<'l> {
     pub rest_at: usize,
     /// The verb ended before the text did, so it cannot become another one.
     pub ended: bool,
+    /// Where the reading of a login's arguments begins.
+    pub stage: Login,
 }
 
 impl<'l> Head<'l> {
@@ -35,8 +43,7 @@ impl<'l> Head<'l> {
         let (tag, at) = word(line, 0)?;
         let (verb, at) = word(line, at)?;
         let head = Head::of(line, tag, verb, at);
-        if head.kind == Kind::Plain
-            && !is_known(&head.verb)
+        if head.kind == Kind::Unknown
             && let Some(login) = stray_login(line)
         {
             return Some(login);
@@ -46,9 +53,12 @@ impl<'l> Head<'l> {
         (is_login || is_tag(tag) && is_verb(verb)).then_some(head)
     }
 
-    /// Where the reading of a login's arguments begins.
-    pub fn login(&self) -> Login {
-        if self.verb == "PASS" { Login::Password } else { Login::User }
+    /// How much of the line is the command and what belongs to it, or what stands in the place of one.
+    pub fn own(&self, text: &[u8]) -> usize {
+        let bare =
+            self.kind == Kind::Unknown || matches!(self.verb.as_str(), "CAPABILITY" | "NOOP" | "LOGOUT" | "STARTTLS");
+        // Behind the tag: the verb.
+        command_length(text, bare.then_some(1))
     }
 
     fn of(line: &'l [u8], tag: &'l [u8], verb: &[u8], after: usize) -> Head<'l> {
@@ -69,9 +79,10 @@ impl<'l> Head<'l> {
             "STARTTLS" => Kind::StartTls,
             "COMPRESS" => Kind::Compress,
             "UNAUTHENTICATE" => Kind::Unauthenticate,
-            _ => Kind::Plain,
+            verb if is_known(verb) => Kind::Plain,
+            _ => Kind::Unknown,
         };
-        Head { tag, verb, kind, rest_at, ended: rest_at < line.len() }
+        Head { tag, verb, kind, rest_at, ended: rest_at < line.len(), stage: Login::User }
     }
 }
 
@@ -82,15 +93,16 @@ fn stray_login(line: &[u8]) -> Option<Head<'_>> {
     for (verb, kind) in [("PASS", Kind::Login), ("APOP", Kind::Login), ("AUTH", Kind::Authenticate)] {
         if first.eq_ignore_ascii_case(verb.as_bytes()) {
             // Of another protocol. A server takes the word for a tag.
-            let ended = after < line.len();
-            return Some(Head { tag: first, verb: verb.to_owned(), kind, rest_at: after, ended });
+            let (ended, stage) = (after < line.len(), if verb == "PASS" { Login::Password } else { Login::User });
+            return Some(Head { tag: first, verb: verb.to_owned(), kind, rest_at: after, ended, stage });
         }
     }
     let mut before = None;
     let mut at = 0;
     while let Some((text, after)) = word(line, at) {
         if text.eq_ignore_ascii_case(b"LOGIN") || text.eq_ignore_ascii_case(b"AUTHENTICATE") {
-            return Some(Head::of(line, before.unwrap_or(text), text, after));
+            let stage = if before.is_none() { Login::User } else { Login::Secret };
+            return Some(Head { stage, ..Head::of(line, before.unwrap_or(text), text, after) });
         }
         before = Some(text);
         at = after;
@@ -178,6 +190,16 @@ fn is_known(verb: &str) -> bool {
             | "RESETKEY"
             | "CANCELUPDATE"
             | "GETJMAPACCESS"
+            | "RLIST"
+            | "RLSUB"
+            | "UIDBATCHES"
+            | "SCAN"
+            | "PROXYAUTH"
+            | "XAPPLEPUSHSERVICE"
+            | "XWARMUP"
+            | "XBACKUP"
+            | "XSNIPPETS"
+            | "XCONVFETCH"
     )
 }
 

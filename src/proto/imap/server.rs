@@ -13,6 +13,7 @@ use super::token::{self, Names, TOKENS_MAX, Token};
 use super::{data, fetch};
 use crate::event::{Body, Content, Continue, Greeting, Object, Reply, Seq, Side};
 use crate::proto::frame::{Cut, Framer, Mode, Part};
+use crate::proto::standing::Standing;
 use crate::proto::{Piece, Sink};
 
 /// How many bytes of a response's values are remembered over its literals, to explain them when it is complete.
@@ -111,6 +112,12 @@ impl Talk {
                 let capabilities = said.capabilities.clone();
                 let Status { code, values, text, .. } = said;
                 let answered = tag.and_then(|tag| self.answered(tag));
+                // Its tag is what the client said.
+                let stray = answered.as_ref().is_some_and(|answered| answered.kind == Kind::Stray);
+                let secret = stray.then_some(0..line.trim_ascii_end().len());
+                if greets && status == "PREAUTH" {
+                    self.standing = Standing::Settled;
+                }
                 let body = if greets && tag.is_none() {
                     Body::Greeting(Greeting { status: status.to_owned(), code, text, values })
                 } else {
@@ -124,7 +131,7 @@ impl Talk {
                         ..Reply::default()
                     })
                 };
-                self.server.of = out.piece(Piece::new(Side::Server, line, body));
+                self.server.of = out.piece(Piece { from: Side::Server, wire: line, secrets: secret.as_slice(), body });
                 if let Some(range) = capabilities {
                     self.hide_offer(line, range, place, out);
                 }
@@ -158,12 +165,17 @@ impl Talk {
                 let auth = self.auth.take();
                 self.response_not_wanted();
                 if ok {
+                    self.standing.succeeds();
                     let layer = auth.map(|auth| (auth.exchange.mechanism().to_owned(), command.of));
                     self.client.after_auth.clone_from(&layer);
                     self.server.after_auth = layer;
                 }
             }
-            Kind::Unauthenticate if ok => self.names = Names::default(),
+            Kind::Login if ok => self.standing.succeeds(),
+            Kind::Unauthenticate if ok => {
+                self.names = Names::default();
+                self.standing = Standing::default();
+            }
             _ => {}
         }
         Halt::End
@@ -177,12 +189,14 @@ impl Talk {
             auth.asked = true;
             decoded = auth.exchange.challenge(text);
             Some(auth.exchange.of())
+        } else if let Some(waiting) = self.client.waiting() {
+            self.literal_comes();
+            Some(waiting)
+        } else if let Some(auth) = self.login_begins() {
+            decoded = auth.exchange.challenge(text);
+            Some(auth.exchange.of())
         } else {
-            let waiting = self.client.waiting();
-            if waiting.is_some() {
-                self.literal_comes();
-            }
-            waiting
+            None
         };
         let text = String::from_utf8_lossy(text).into_owned();
         let body = Body::Continue(Continue { status: "+".to_owned(), text, decoded, answers, latency_us: None });

@@ -12,6 +12,7 @@ use crate::event::{Body, Note, Seq, Side};
 use crate::findings;
 use crate::proto::frame::Mode;
 use crate::proto::sasl::Exchange;
+use crate::proto::standing::Standing;
 use crate::proto::{OUTSTANDING_MAX, Piece, Setup, Sink, lost_sync};
 
 /// Literals up to this size, in bytes, are remembered, so that a mailbox name written as one is explained.
@@ -28,6 +29,7 @@ pub(super) struct Talk {
     /// Commands whose tagged reply is still to come, oldest first.
     pub outstanding: VecDeque<Outstanding>,
     pub auth: Option<Auth>,
+    pub standing: Standing,
     /// The client's IDLE, until it says DONE or something else.
     pub idle: Option<Seq>,
     /// The tag of a STARTTLS under way.
@@ -75,6 +77,7 @@ impl Talk {
             server: Server::default(),
             outstanding: VecDeque::new(),
             auth: None,
+            standing: Standing::default(),
             idle: None,
             upgrade: None,
             compressing: false,
@@ -154,6 +157,18 @@ impl Talk {
     pub fn answered(&mut self, tag: &[u8]) -> Option<Outstanding> {
         let at = self.outstanding.iter().position(|command| command.tag == tag)?;
         self.outstanding.remove(at)
+    }
+
+    /// A challenge in answer to a command that is not known: it begins a login all the same, and the client's next line is a
+    /// response.
+    pub fn login_begins(&mut self) -> Option<&mut Auth> {
+        let newest = self.outstanding.back_mut()?;
+        if !matches!(newest.kind, Kind::Unknown | Kind::Stray) || self.client.framer.within_line() {
+            return None;
+        }
+        newest.kind = Kind::Authenticate;
+        self.standing.tries();
+        Some(self.auth.insert(Auth { exchange: Exchange::new("", newest.of), asked: true }))
     }
 
     /// The command that a go-ahead is for, if it is not for a literal or a SASL response.

@@ -9,7 +9,6 @@ use super::super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Sink, Stop, lost_sync};
 use super::command::{Command, Lines};
 use super::reply::Answered;
 use super::{Auth, Expected, Pop3};
-use crate::event;
 use crate::event::{Body, Side};
 
 impl Pop3 {
@@ -44,39 +43,40 @@ impl Pop3 {
     fn take_client_line(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
         let text = line.trim_ascii_end();
         if matches!(part, Part::Middle | Part::Tail) {
-            let (of, secret) = self.client_line;
-            let said = event::Command { continues: Some(of), ..event::Command::default() };
-            say::client(line, secret.then_some(0..text.len()), Body::Command(said), out);
+            say::block(line, self.client_line, out);
             return;
         }
         if let Some(auth) = self.auth.as_mut().filter(|auth| auth.asked) {
             auth.asked = false;
             let said = auth.exchange.response(text);
             let secret = (text != b"*").then_some(0..text.len());
-            self.client_line = (say::response(line, secret, said, out), true);
+            self.client_line = (Some(say::response(line, secret, said, out)), true);
             return;
         }
-        let command = Command::parse(line);
-        if let Some(mut exchange) = self.stray.take()
-            && !command.known
-            && !text.is_empty()
-        {
-            let mut said = exchange.response(text);
-            said.args.flag("stray", true);
-            let of = say::response(line, Some(0..text.len()), said, out);
-            self.client_line = (of, true);
-            self.stray = Some(exchange);
-            let answered = Answered::Other;
-            self.expected.push_back(Expected { of, lines: Lines::One, answered, starttls: false, stray: true });
+        self.standing.hears(line);
+        let command = Command::parse(line, self.standing);
+        if self.standing.is_within_login() && !command.known && !text.is_empty() {
+            let of = say::stray(line, text, self.stray.as_mut(), out);
+            self.client_line = (Some(of), true);
+            self.expected.push_back(Expected { of, lines: Lines::One, answered: Answered::Stray, starttls: false });
             return;
         }
         self.take_command(line, part, command, out);
     }
 
     fn take_command(&mut self, line: &[u8], part: Part, command: Command, out: &mut dyn Sink) {
-        let body = if command.is_text() { None } else { Some(Body::Raw) };
+        match command.said.verb.as_str() {
+            "USER" | "PASS" | "APOP" => self.standing.tries(),
+            "AUTH" if command.mechanism.is_some() => self.standing.tries(),
+            _ if command.known => self.standing.goes_on(),
+            _ => {}
+        }
+        let answered = match command.lines {
+            _ if !command.known => Answered::Unknown,
+            Lines::One => Answered::of(&command.said.verb),
+            _ => Answered::Other,
+        };
         let mut said = command.said;
-        let answered = if command.lines == Lines::One { Answered::of(&said.verb) } else { Answered::Other };
         let mut exchange = command.mechanism.as_ref().map(|mechanism| Exchange::new(mechanism, 0));
         if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial) {
             let response = exchange.response(initial);
@@ -88,20 +88,20 @@ impl Pop3 {
         if let Some(user) = &command.user {
             out.user(user);
         }
-        let lost = body.is_some();
-        let secret = command.secrets.into_iter().next();
-        let of = say::client(line, secret, body.unwrap_or(Body::Command(said)), out);
-        if lost {
+        let lost = said.verb.is_empty();
+        let sensitive = command.secret.is_some() || command.sensitive || !self.standing.is_settled();
+        let of = say::client(line, command.secret, if lost { Body::Raw } else { Body::Command(said) }, out);
+        if lost && !line.trim_ascii().is_empty() {
             lost_sync(&mut self.lost, Side::Client, "a command begins with a word of letters", out);
         }
-        self.client_line = (of, command.sensitive);
+        self.client_line = (Some(of).filter(|_| !lost), sensitive);
         if let Some(exchange) = exchange.map(|exchange| exchange.belongs_to(of)) {
             sasl::note_channel_binding(&exchange, out);
             self.auth = Some(Auth { exchange, asked: false });
         }
         // What is so long is no STLS; its end could not be told from what follows it.
         let starttls = command.starttls && part == Part::Whole;
-        self.expected.push_back(Expected { of, lines: command.lines, answered, starttls, stray: false });
+        self.expected.push_back(Expected { of, lines: command.lines, answered, starttls });
         if starttls {
             self.server.set_whole_lines(true);
         }

@@ -4,19 +4,16 @@
 
 use std::ops::Range;
 
+use super::super::sasl;
+use super::super::standing::{Standing, VERB_MAX, command_length, hidden, verb_length};
 use super::super::words::{Words, foreign_login};
 use crate::event;
 use crate::event::Object;
 
-/// The longest name of a mechanism, in bytes (RFC 4422 §3.1).
-const MECHANISM_MAX: usize = 20;
-
-/// The longest verb that is taken for one, in bytes: keywords have four letters (RFC 1939 §3), experiments some more.
-const VERB_MAX: usize = 20;
-
 pub(super) struct Command {
     pub said: event::Command,
-    pub secrets: Vec<Range<usize>>,
+    /// Where its secret stands: to the end of the line.
+    pub secret: Option<Range<usize>>,
     /// Whatever follows on this line is secret too.
     pub sensitive: bool,
     pub lines: Lines,
@@ -40,12 +37,25 @@ pub(super) enum Lines {
 }
 
 impl Command {
-    pub fn parse(line: &[u8]) -> Command {
+    pub fn parse(line: &[u8], standing: Standing) -> Command {
+        let text = line.trim_ascii_end();
+        let mut command = Command::read(text);
+        let shown = standing.shows(command.known, command.own(text));
+        if shown < text.len() {
+            // Said is what would be said without the rest.
+            let Command { said, user, .. } = Command::read(text.get(..shown).unwrap_or_default());
+            (command.said, command.user) = (said, user);
+            command.secret = hidden(command.secret, shown, text.len());
+        }
+        command
+    }
+
+    fn read(line: &[u8]) -> Command {
         let mut words = Words::of(line);
         let (at, first) = words.next().unwrap_or_default();
         let mut command = Command {
             said: event::Command::default(),
-            secrets: Vec::new(),
+            secret: None,
             sensitive: false,
             lines: Lines::One,
             starttls: false,
@@ -61,7 +71,7 @@ impl Command {
         });
         if let Some(verb) = hides {
             command.said.verb = verb.to_owned();
-            command.secrets.push(at + verb.len()..words.rest_range().end);
+            command.secret = Some(at + verb.len()..words.rest_range().end);
             command.sensitive = true;
             command.known = false;
             return command;
@@ -77,15 +87,19 @@ impl Command {
             && let Some(secret) = foreign_login(line)
         {
             command.said.args = Object::new();
-            command.secrets.push(secret);
+            command.secret = Some(secret);
             command.sensitive = true;
         }
         command
     }
 
-    /// Whether the line begins with what could be a verb.
-    pub fn is_text(&self) -> bool {
-        !self.said.verb.is_empty() || self.said.args.is_empty()
+    /// How much of the line is the command and the words that belong to it, or what stands in the place of a verb.
+    fn own(&self, text: &[u8]) -> usize {
+        match &self.secret {
+            _ if self.known => command_length(text, own_words(&self.said.verb)),
+            Some(secret) => secret.start,
+            None => verb_length(text),
+        }
     }
 
     fn arguments(&mut self, mut words: Words<'_>) {
@@ -103,7 +117,7 @@ impl Command {
             }
             // Everything behind the verb: a password may hold spaces.
             "PASS" => {
-                self.secrets.push(all);
+                self.secret = Some(all);
                 self.sensitive = true;
             }
             "APOP" => {
@@ -112,25 +126,22 @@ impl Command {
                     args.bytes("user", name);
                     self.user = Some(String::from_utf8_lossy(name).into_owned());
                 }
-                self.secrets.push(behind_first);
+                self.secret = Some(behind_first);
             }
             "AUTH" => match first {
                 None => self.lines = Lines::Many,
                 Some((_, mechanism)) => {
                     self.sensitive = true;
-                    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-                    if mechanism.len() > MECHANISM_MAX || !mechanism.iter().all(is_name) {
-                        // A response in the wrong place, perhaps.
+                    let Some(mechanism) = sasl::mechanism(mechanism) else {
                         self.mechanism = Some(String::new());
-                        self.secrets.push(all);
+                        self.secret = Some(all);
                         return;
-                    }
-                    let mechanism = String::from_utf8_lossy(mechanism).to_ascii_uppercase();
+                    };
                     args.text("mechanism", &mechanism);
                     self.mechanism = Some(mechanism);
                     if second.is_some() {
                         args.flag("initial", true);
-                        self.secrets.push(behind_first);
+                        self.secret = Some(behind_first);
                         self.initial = Some(response.to_vec());
                     }
                 }
@@ -155,12 +166,22 @@ impl Command {
             "DELE" => number(args, "message", first),
             // With arguments it is wrong (RFC 2595 §4), but what counts is whether the server accepts it.
             "STLS" => self.starttls = true,
-            "STAT" | "NOOP" | "RSET" | "QUIT" | "UTF8" => {}
+            "STAT" | "NOOP" | "RSET" | "QUIT" | "UTF8" | "LAST" | "XTND" | "XSENDER" => {}
             _ => self.known = false,
         }
-        if self.said.args.is_empty() && self.secrets.is_empty() && !rest.is_empty() {
+        if self.said.args.is_empty() && self.secret.is_none() && !rest.is_empty() {
             self.said.args.bytes("rest", rest);
         }
+    }
+}
+
+/// How many words belong to a command that has not any number of them (RFC 1939 and its extensions).
+fn own_words(verb: &str) -> Option<usize> {
+    match verb {
+        "STAT" | "NOOP" | "RSET" | "QUIT" | "STLS" | "CAPA" | "UTF8" | "LAST" => Some(0),
+        "USER" | "LIST" | "UIDL" | "RETR" | "DELE" | "LANG" | "XSENDER" => Some(1),
+        "TOP" | "XTND" => Some(2),
+        _ => None,
     }
 }
 

@@ -21,6 +21,7 @@ use super::frame::{Framer, Mode};
 use super::line::line;
 use super::replay::Turn;
 use super::sasl::{self, Exchange};
+use super::standing::Standing;
 use super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
 use crate::event::{Body, Seq, Side};
 
@@ -56,13 +57,15 @@ struct Pop3 {
     auth: Option<Auth>,
     /// The listing that the server is sending, and how many bytes of it went by.
     listing: Option<Listing>,
-    /// The client's last line, and whether what follows of it is secret: for lines longer than the longest.
-    client_line: (Seq, bool),
+    /// The client's last line, where it was understood, and whether what follows of it is secret: for lines longer than the
+    /// longest.
+    client_line: (Option<Seq>, bool),
     /// The server's last line, where it was a reply: for lines longer than the longest.
     server_line: Option<Seq>,
     /// A login that has ended, until the next command that is one: a client that did not wait for the answer may still
     /// send a response, which is as secret as it would have been.
     stray: Option<Exchange>,
+    standing: Standing,
     /// The login after which both sides may have put on a security layer.
     layer: Option<Seq>,
     /// The server has accepted TLS, and the session is at it.
@@ -76,8 +79,6 @@ struct Expected {
     lines: Lines,
     answered: Answered,
     starttls: bool,
-    /// It may have been a password: the answer may repeat it.
-    stray: bool,
 }
 
 struct Auth {
@@ -109,9 +110,10 @@ impl Pop3 {
             expected: VecDeque::new(),
             auth: None,
             listing: None,
-            client_line: (0, false),
+            client_line: (None, false),
             server_line: None,
             stray: None,
+            standing: Standing::default(),
             layer: None,
             upgrade: false,
             lost: false,
@@ -158,14 +160,13 @@ impl Dialog for Pop3 {
             out.piece(Piece::new(from, &rest, Body::Raw));
             return;
         }
-        let command = Command::parse(&rest);
         let all = || Some(0..rest.len());
-        let secret = if self.auth.is_some() || (self.stray.is_some() && !command.known) {
+        let secret = if self.auth.is_some() {
             all()
         } else if long {
             all().filter(|_| self.client_line.1)
         } else {
-            command.secrets.into_iter().next()
+            Command::parse(&rest, self.standing).secret
         };
         super::say::client(&rest, secret, Body::Raw, out);
     }

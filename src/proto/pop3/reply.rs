@@ -66,17 +66,21 @@ pub(super) fn values(verb: Answered, text: &str) -> Object {
                 values.text("uid", uid);
             }
         }
-        Answered::Other => {}
+        Answered::Login | Answered::Unknown | Answered::Stray | Answered::Other => {}
     }
     values
 }
 
-/// The commands whose status line has numbers in it.
+/// What a status line answers, where that matters: commands with numbers in it, logins, and lines that are no command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answered {
     Stat,
     List,
     Uidl,
+    Login,
+    Unknown,
+    /// A line that may have been a password: the answer may repeat it.
+    Stray,
     Other,
 }
 
@@ -86,6 +90,7 @@ impl Answered {
             "STAT" => Answered::Stat,
             "LIST" => Answered::List,
             "UIDL" => Answered::Uidl,
+            "PASS" | "APOP" => Answered::Login,
             _ => Answered::Other,
         }
     }

@@ -3,13 +3,13 @@
 //! Does not read commands; see `client`.
 
 use super::super::frame::{Cut, Mode, Part};
-use super::super::sasl::{self, Layer};
+use super::super::sasl::{self, Exchange, Layer};
 use super::super::{Dialog, Flow, Piece, Sink, Stop, lost_sync};
 use super::command::Lines;
 use super::reply::{self, Answered};
-use super::{CAPABILITIES_MAX, Listing, Pop3};
+use super::{Auth, CAPABILITIES_MAX, Listing, Pop3};
 use crate::event;
-use crate::event::{Body, Content, Continue, Greeting, REDACTED, Reply, Seq, Side};
+use crate::event::{Body, Content, Continue, Greeting, Reply, Seq, Side};
 
 impl Pop3 {
     pub(super) fn feed_server(&mut self, bytes: &[u8], out: &mut dyn Sink) -> Flow {
@@ -99,6 +99,7 @@ impl Pop3 {
 
     fn challenge(&mut self, line: &[u8], parsed: &reply::Line, out: &mut dyn Sink) {
         let mut decoded = None;
+        self.login_begins();
         if let Some(auth) = &mut self.auth {
             // AUTH is the last of what a client sends without waiting, and nothing else is answered so.
             while self.expected.len() > 1 {
@@ -118,24 +119,36 @@ impl Pop3 {
         self.server_line = Some(out.piece(Piece::new(Side::Server, line, body)));
     }
 
+    /// A challenge in answer to a command that is not known: it begins a login all the same.
+    fn login_begins(&mut self) {
+        let newest = self.expected.back().filter(|_| self.auth.is_none() && !self.client.within_line());
+        if let Some(newest) = newest.filter(|newest| matches!(newest.answered, Answered::Unknown | Answered::Stray)) {
+            self.auth = Some(Auth { exchange: Exchange::new("", newest.of), asked: true });
+            self.standing.tries();
+        }
+    }
+
     fn reply(&mut self, line: &[u8], parsed: reply::Line, out: &mut dyn Sink) -> bool {
         let expected = self.expected.pop_front();
         let ok = parsed.status == "+OK";
-        let stray = expected.as_ref().is_some_and(|expected| expected.stray);
-        // Some servers repeat the line that they did not understand.
-        let secret = Some(parsed.status.len()..line.trim_ascii_end().len()).filter(|range| stray && !range.is_empty());
         let answered = expected.as_ref().map_or(Answered::Other, |expected| expected.answered);
+        // Some servers repeat the line that they did not understand.
+        let stray = answered == Answered::Stray;
+        let secret = Some(parsed.status.len()..line.trim_ascii_end().len()).filter(|range| stray && !range.is_empty());
         let body = Body::Reply(Reply {
             status: parsed.status.to_owned(),
             values: if ok { reply::values(answered, &parsed.text) } else { event::Object::new() },
-            code: if stray { None } else { parsed.code },
-            text: if stray { REDACTED.to_owned() } else { parsed.text },
+            code: parsed.code,
+            text: parsed.text,
             answers: expected.as_ref().map(|expected| expected.of),
             ..Reply::default()
         });
         let of = out.piece(Piece { from: Side::Server, wire: line, secrets: secret.as_slice(), body });
         self.server_line = Some(of);
         let Some(expected) = expected else { return false };
+        if ok && answered == Answered::Login {
+            self.standing.succeeds();
+        }
         if self.auth.as_ref().is_some_and(|auth| auth.exchange.of() == expected.of) {
             self.auth_ends(ok, of, out);
         }
@@ -156,6 +169,9 @@ impl Pop3 {
 
     fn auth_ends(&mut self, ok: bool, of: Seq, out: &mut dyn Sink) {
         let Some(auth) = self.auth.take() else { return };
+        if ok {
+            self.standing.succeeds();
+        }
         if ok && !self.client.within_line() {
             match auth.exchange.layer() {
                 Layer::None => {}

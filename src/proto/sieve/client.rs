@@ -5,6 +5,7 @@
 use super::super::frame::{Cut, Mode, Part};
 use super::super::sasl::{self, Exchange};
 use super::super::say;
+use super::super::standing::Standing;
 use super::super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Sink, Stop, lost_sync};
 use super::command::{Command, Kind};
 use super::text::{Is, Words};
@@ -108,17 +109,11 @@ impl Sieve {
         if self.auth.as_ref().is_some_and(|auth| auth.asked) {
             return self.response_begins(line, ends, out);
         }
-        let text = line.trim_ascii_end();
-        let command = Command::parse(line);
-        if let Some(mut exchange) = self.stray.take()
-            && !command.known
-            && !text.is_empty()
-        {
-            let first = Words::of(line).next().map(|word| word.text.into_owned()).unwrap_or_default();
-            let mut said = exchange.response(&first);
-            said.args.flag("stray", true);
-            let of = say::response(line, Some(0..text.len()), said, out);
-            self.stray = Some(exchange);
+        self.standing.hears(line);
+        let command = Command::parse(line, self.standing);
+        if self.standing.is_within_login() && !command.known && !line.trim_ascii().is_empty() {
+            let first = Words::of(line).next().map(|word| word.text).unwrap_or_default();
+            let of = say::stray(line, &first, self.stray.as_mut(), out);
             self.expected.push_back(Expected { of, kind: Some(Kind::Stray) });
             self.unfinished = Some(Unfinished { of, secret: true, response: None });
             return of;
@@ -149,7 +144,12 @@ impl Sieve {
     }
 
     fn take_command(&mut self, line: &[u8], ends: bool, command: Command, out: &mut dyn Sink) -> Seq {
-        let body = if command.is_text() { None } else { Some(Body::Raw) };
+        match command.said.verb.as_str() {
+            "AUTHENTICATE" => self.standing.tries(),
+            "UNAUTHENTICATE" => self.standing = Standing::default(),
+            _ if command.known => self.standing.goes_on(),
+            _ => {}
+        }
         let mut said = command.said;
         let mut exchange = command.mechanism.as_ref().map(|mechanism| Exchange::new(mechanism, 0));
         if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial) {
@@ -159,10 +159,10 @@ impl Sieve {
                 out.user(user);
             }
         }
-        let lost = body.is_some();
-        let secret = command.secret.is_some() || exchange.is_some();
-        let of = say::client(line, command.secret, body.unwrap_or(Body::Command(said)), out);
-        if lost {
+        let lost = said.verb.is_empty();
+        let secret = command.secret.is_some() || exchange.is_some() || !(command.known || self.standing.is_settled());
+        let of = say::client(line, command.secret, if lost { Body::Raw } else { Body::Command(said) }, out);
+        if lost && !line.trim_ascii().is_empty() {
             lost_sync(&mut self.lost, Side::Client, "a command begins with a word of letters", out);
         }
         let response = exchange.is_some().then_some(Response::Initial).filter(|_| command.initial.is_none());

@@ -4,15 +4,11 @@
 
 use std::ops::Range;
 
+use super::super::sasl;
+use super::super::standing::{Standing, VERB_MAX, command_length, hidden, verb_length};
 use super::super::words::foreign_login;
 use super::text::{Is, Word, Words};
 use crate::event;
-
-/// The longest verb, in bytes: UNAUTHENTICATE has 14, and what is much longer is no verb.
-const VERB_MAX: usize = 20;
-
-/// The longest name of a mechanism, in bytes (RFC 4422 §3.1).
-const MECHANISM_MAX: usize = 20;
 
 pub(super) struct Command {
     pub said: event::Command,
@@ -52,7 +48,19 @@ impl Kind {
 }
 
 impl Command {
-    pub fn parse(line: &[u8]) -> Command {
+    pub fn parse(line: &[u8], standing: Standing) -> Command {
+        let text = line.trim_ascii_end();
+        let mut command = Command::read(text);
+        let shown = standing.shows(command.known, command.own(text));
+        if shown < text.len() {
+            // Said is what would be said without the rest.
+            command.said = Command::read(text.get(..shown).unwrap_or_default()).said;
+            command.secret = hidden(command.secret, shown, text.len());
+        }
+        command
+    }
+
+    fn read(line: &[u8]) -> Command {
         let mut words = Words::of(line);
         let mut command = Command {
             said: event::Command::default(),
@@ -88,9 +96,13 @@ impl Command {
         command
     }
 
-    /// Whether the line begins with what could be a verb.
-    pub fn is_text(&self) -> bool {
-        !self.said.verb.is_empty() || self.said.args.is_empty()
+    /// How much of the line is the command and what belongs to it, or what stands in the place of a verb.
+    fn own(&self, text: &[u8]) -> usize {
+        match &self.secret {
+            _ if self.known => command_length(text, has_no_words(&self.said.verb).then_some(0)),
+            Some(secret) => secret.start,
+            None => verb_length(text),
+        }
     }
 
     fn arguments(&mut self, mut words: Words<'_>) {
@@ -135,15 +147,12 @@ impl Command {
         let all = words.rest_range();
         let Some(mechanism) = words.next() else { return };
         self.kind = Kind::Auth;
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let name = mechanism.text;
-        if name.is_empty() || name.len() > MECHANISM_MAX || !name.iter().all(is_name) {
+        let Some(name) = sasl::mechanism(&mechanism.text) else {
             // A literal, or a response that stands in the wrong place.
             self.mechanism = Some(String::new());
             self.secret = Some(all).filter(|_| mechanism.is != Is::Literal);
             return;
-        }
-        let name = String::from_utf8_lossy(&name).to_ascii_uppercase();
+        };
         self.said.args.text("mechanism", &name);
         self.mechanism = Some(name);
         let rest = words.rest_range();
@@ -155,6 +164,11 @@ impl Command {
             }
         }
     }
+}
+
+/// Commands without arguments (RFC 5804 §2).
+fn has_no_words(verb: &str) -> bool {
+    matches!(verb, "CAPABILITY" | "LISTSCRIPTS" | "STARTTLS" | "LOGOUT" | "UNAUTHENTICATE")
 }
 
 fn text(said: &mut event::Command, name: &str, word: Option<Word<'_>>) {

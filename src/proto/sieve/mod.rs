@@ -22,6 +22,7 @@ use self::text::Scan;
 use super::frame::{Framer, Mode};
 use super::replay::Turn;
 use super::sasl::{self, Exchange};
+use super::standing::Standing;
 use super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
 use crate::event::{Body, Content, Seq, Side};
 
@@ -63,6 +64,7 @@ struct Sieve {
     auth: Option<Auth>,
     /// A login that has ended, until the next command that is one; see `client`.
     stray: Option<Exchange>,
+    standing: Standing,
     /// The client's line that goes on behind a literal or a block.
     unfinished: Option<Unfinished>,
     client_scan: Scan,
@@ -109,6 +111,7 @@ impl Sieve {
             expected: VecDeque::from([Expected { of: 0, kind: None }]),
             auth: None,
             stray: None,
+            standing: Standing::default(),
             unfinished: None,
             client_scan: Scan::default(),
             client_literal: None,
@@ -167,11 +170,10 @@ impl Dialog for Sieve {
         if rest.is_empty() {
             return;
         }
-        let command = Command::parse(&rest);
         let secret = match &self.unfinished {
             Some(unfinished) => unfinished.secret.then_some(0..rest.len()),
-            None if self.auth.is_some() || (self.stray.is_some() && !command.known) => Some(0..rest.len()),
-            None => command.secret,
+            None if self.auth.is_some() => Some(0..rest.len()),
+            None => Command::parse(&rest, self.standing).secret,
         };
         super::say::client(&rest, secret, Body::Raw, out);
     }

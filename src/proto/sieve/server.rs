@@ -9,7 +9,7 @@ use super::command::Kind;
 use super::reply::{self, Status};
 use super::text::{Is, Literal, Words};
 use super::{REPLY_MAX, Sieve};
-use crate::event::{Body, Content, Continue, Greeting, REDACTED, Reply, Seq, Side};
+use crate::event::{Body, Content, Continue, Greeting, Reply, Seq, Side};
 
 /// A line that goes on behind a literal or a block.
 #[derive(Clone, Copy, Debug)]
@@ -213,7 +213,6 @@ impl Sieve {
         if stray {
             // Some servers repeat the line that they did not understand.
             secret = Some(data + status.name().len()..lines.trim_ascii_end().len()).filter(|range| !range.is_empty());
-            parsed = reply::Parsed { text: REDACTED.to_owned(), ..reply::Parsed::default() };
         }
         let reply::Parsed { code, text, values } = parsed;
         let status = status.name().to_owned();
@@ -262,6 +261,9 @@ impl Sieve {
 
     fn auth_ends(&mut self, ok: bool, of: Seq, out: &mut dyn Sink) {
         let Some(auth) = self.auth.take() else { return };
+        if ok {
+            self.standing.succeeds();
+        }
         if ok && self.unfinished.is_none() && !self.client.within_line() {
             match auth.exchange.layer() {
                 Layer::None => {}

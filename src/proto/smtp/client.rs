@@ -9,7 +9,6 @@ use super::super::{Flow, OUTSTANDING_MAX, Piece, Sink, Stop, lost_sync};
 use super::command::{Command, Kind};
 use super::content::Message;
 use super::{Auth, Expected, Mode, Smtp, Variant};
-use crate::event;
 use crate::event::{Body, Side};
 
 impl Smtp {
@@ -49,29 +48,21 @@ impl Smtp {
     fn take_client_line(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
         let text = line.trim_ascii_end();
         if matches!(part, Part::Middle | Part::Tail) {
-            let (of, secret) = self.client_line;
-            let said = event::Command { continues: Some(of), ..event::Command::default() };
-            let secret = secret.then_some(0..text.len());
-            say::client(line, secret, Body::Command(said), out);
+            say::block(line, self.client_line, out);
             return;
         }
         if let Some(auth) = self.auth.as_mut().filter(|auth| auth.asked) {
             auth.asked = false;
             let said = auth.exchange.response(text);
             let secret = (text != b"*").then_some(0..text.len());
-            self.client_line = (say::response(line, secret, said, out), true);
+            self.client_line = (Some(say::response(line, secret, said, out)), true);
             return;
         }
-        let command = Command::parse(line);
-        if let Some(mut exchange) = self.stray.take()
-            && !command.known
-            && !text.is_empty()
-        {
-            let mut said = exchange.response(text);
-            said.args.flag("stray", true);
-            let of = say::response(line, Some(0..text.len()), said, out);
-            self.client_line = (of, true);
-            self.stray = Some(exchange);
+        self.standing.hears(line);
+        let command = Command::parse(line, self.standing);
+        if self.standing.is_within_login() && !command.known && !text.is_empty() {
+            let of = say::stray(line, text, self.stray.as_mut(), out);
+            self.client_line = (Some(of), true);
             self.expected.push_back(Expected::new(of, Kind::Stray));
             return;
         }
@@ -88,14 +79,15 @@ impl Smtp {
                 out.user(user);
             }
         }
-        let body = if command.is_text() { Body::Command(said) } else { Body::Raw };
+        self.stands(&command);
+        let body = if said.verb.is_empty() { Body::Raw } else { Body::Command(said) };
         let lost = body == Body::Raw;
-        let sensitive = command.secret.is_some();
+        let sensitive = command.secret.is_some() || !self.standing.is_settled();
         let of = say::client(line, command.secret, body, out);
-        if lost {
+        if lost && !line.trim_ascii().is_empty() {
             lost_sync(&mut self.lost, Side::Client, "a command begins with a word of letters", out);
         }
-        self.client_line = (of, sensitive);
+        self.client_line = (Some(of).filter(|_| !lost), sensitive);
         if let Some(exchange) = exchange.map(|exchange| exchange.belongs_to(of)) {
             sasl::note_channel_binding(&exchange, out);
             self.auth = Some(Auth { exchange, asked: false });
@@ -114,6 +106,19 @@ impl Smtp {
         if command.octets > 0 && !long {
             self.client.expect(Mode::Counted(command.octets));
             self.message = Some(Message::chunk(of));
+        }
+    }
+
+    /// What a command says about whoever is to be logged in.
+    fn stands(&mut self, command: &Command) {
+        match command.said.verb.as_str() {
+            "AUTH" | "X-EXPS" => self.standing.tries(),
+            "MAIL" => {
+                self.standing.goes_on();
+                self.standing.gives_up();
+            }
+            _ if command.known => self.standing.goes_on(),
+            _ => {}
         }
     }
 

@@ -4,16 +4,12 @@
 
 use std::ops::Range;
 
+use super::super::sasl;
+use super::super::standing::{Standing, VERB_MAX, command_length, hidden, verb_length};
 use super::super::words::{Words, foreign_login};
 use super::path;
 use crate::event;
 use crate::event::Object;
-
-/// The longest verb, in bytes: XFORWARD has 8, and what is much longer is no verb.
-const VERB_MAX: usize = 20;
-
-/// The longest name of a mechanism, in bytes (RFC 4422 §3.1).
-const MECHANISM_MAX: usize = 20;
 
 pub(super) struct Command {
     pub said: event::Command,
@@ -56,7 +52,19 @@ pub(super) enum Kind {
 }
 
 impl Command {
-    pub fn parse(line: &[u8]) -> Command {
+    pub fn parse(line: &[u8], standing: Standing) -> Command {
+        let text = line.trim_ascii_end();
+        let mut command = Command::read(text);
+        let shown = standing.shows(command.known, command.own(text));
+        if shown < text.len() {
+            // Said is what would be said without the rest.
+            command.said = Command::read(text.get(..shown).unwrap_or_default()).said;
+            command.secret = hidden(command.secret, shown, text.len());
+        }
+        command
+    }
+
+    fn read(line: &[u8]) -> Command {
         let mut words = Words::of(line);
         let (at, first) = words.next().unwrap_or_default();
         let mut command = Command {
@@ -88,9 +96,13 @@ impl Command {
         command
     }
 
-    /// Whether the line begins with what could be a verb.
-    pub fn is_text(&self) -> bool {
-        !self.said.verb.is_empty() || self.said.args.is_empty()
+    /// How much of the line is the command and the words that belong to it, or what stands in the place of a verb.
+    fn own(&self, text: &[u8]) -> usize {
+        match &self.secret {
+            _ if self.known => command_length(text, own_words(&self.said.verb)),
+            Some(secret) => secret.start,
+            None => verb_length(text),
+        }
     }
 
     fn arguments(&mut self, mut words: Words<'_>, verb_at: usize) {
@@ -142,6 +154,10 @@ impl Command {
                 self.kind = if last { Kind::End } else { Kind::Chunk };
                 args.bytes("url", url).flag("last", last);
             }
+            "VERB" | "ONEX" | "X-LINK2STATE" | "XSHADOW" | "XQDISCARD" | "XADR" | "XSTA" | "XCIR" | "XGEN"
+            | "DEBUG" => {
+                argument(args, "rest", rest);
+            }
             "QUIT" => {}
             verb => {
                 self.known = false;
@@ -180,14 +196,11 @@ impl Command {
         let whole = words.rest_range();
         let Some((_, mechanism)) = words.next() else { return };
         self.kind = Kind::Auth;
-        // RFC 4422 §3.1. What is no name of a mechanism may be a response that stands in the wrong place.
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if mechanism.len() > MECHANISM_MAX || !mechanism.iter().all(is_name) {
+        let Some(mechanism) = sasl::mechanism(mechanism) else {
             self.mechanism = Some(String::new());
             self.secret = Some(whole);
             return;
-        }
-        let mechanism = String::from_utf8_lossy(mechanism).to_ascii_uppercase();
+        };
         self.said.args.text("mechanism", &mechanism);
         self.mechanism = Some(mechanism);
         let initial = words.rest();
@@ -202,6 +215,17 @@ impl Command {
     fn hide(&mut self, range: Range<usize>) {
         self.said.args = Object::new();
         self.secret = Some(range);
+    }
+}
+
+/// How many words belong to a command that has not any number of them (RFC 5321 §4.1.1 and the extensions).
+fn own_words(verb: &str) -> Option<usize> {
+    match verb {
+        "DATA" | "RSET" | "QUIT" | "STARTTLS" | "TURN" | "X-ANONYMOUSTLS" => Some(0),
+        "VERB" | "ONEX" | "XSHADOW" | "XQDISCARD" | "XADR" | "XSTA" | "XCIR" | "XGEN" | "DEBUG" => Some(1),
+        "EHLO" | "HELO" | "LHLO" | "HELP" | "NOOP" | "ETRN" | "ATRN" => Some(1),
+        "BDAT" | "BURL" | "XEXCH50" => Some(2),
+        _ => None,
     }
 }
 

@@ -24,6 +24,7 @@ use super::frame::{Framer, Mode};
 use super::line::line;
 use super::replay::Turn;
 use super::sasl::Exchange;
+use super::standing::Standing;
 use super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
 use crate::event::{Body, Seq, Side};
 
@@ -97,6 +98,7 @@ struct Smtp {
     /// A login that has ended, until the next command that is one: a client that did not wait for the answer may still
     /// send a response, which is as secret as it would have been.
     stray: Option<Exchange>,
+    standing: Standing,
     message: Option<Message>,
     /// How many recipients the server has accepted for this message.
     accepted: u64,
@@ -104,8 +106,9 @@ struct Smtp {
     gathered: Vec<u8>,
     /// A reply that is given in parts.
     open: Option<Open>,
-    /// The client's last line, and whether what follows of it is secret: for lines longer than the longest.
-    client_line: (Seq, bool),
+    /// The client's last line, where it was understood, and whether what follows of it is secret: for lines longer than the
+    /// longest.
+    client_line: (Option<Seq>, bool),
     /// The login after which both sides may have put on a security layer.
     layer: Option<Seq>,
     /// The server has accepted TLS, and the session is at it.
@@ -151,9 +154,10 @@ impl Smtp {
             stray: None,
             message: None,
             accepted: 0,
+            standing: Standing::default(),
             gathered: Vec::new(),
             open: None,
-            client_line: (0, false),
+            client_line: (None, false),
             layer: None,
             upgrade: false,
             released: false,
@@ -223,15 +227,13 @@ impl Dialog for Smtp {
             out.piece(Piece::new(from, &rest, body));
             return;
         }
-        let command = Command::parse(&rest);
         let all = 0..rest.len();
-        let secret = if self.auth.is_some() || (long && self.client_line.1) || (self.stray.is_some() && !command.known)
-        {
+        let secret = if self.auth.is_some() || (long && self.client_line.1) {
             Some(all)
         } else if long {
             None
         } else {
-            command.secret
+            Command::parse(&rest, self.standing).secret
         };
         let secret = secret.filter(|range| !range.is_empty());
         out.piece(Piece { from, wire: &rest, secrets: secret.as_slice(), body: Body::Raw });

@@ -9,7 +9,7 @@ use super::command::Kind;
 use super::content::Message;
 use super::reply::{self, Code, Head, Parsed};
 use super::{Auth, Expected, Mode, REPLY_MAX, Smtp};
-use crate::event::{Body, Continue, Greeting, Note, REDACTED, Reply, Seq, Side};
+use crate::event::{Body, Continue, Greeting, Note, Reply, Seq, Side};
 use crate::findings;
 
 /// A reply that is too long to be gathered: its first part was given already.
@@ -145,8 +145,7 @@ impl Smtp {
         let kind = front.and_then(|front| front.kind);
         let greeting = front.is_some_and(|front| front.kind.is_none());
         let hello = kind == Some(Kind::Hello) && head.is(b"250");
-        let Parsed { code, mixed, enhanced, mut text } =
-            Parsed::read(wire, head, !(hello || greeting && head.is(b"220")));
+        let Parsed { code, mixed, enhanced, text } = Parsed::read(wire, head, !(hello || greeting && head.is(b"220")));
         let status = code.text();
         let answers = front.filter(|_| !greeting).map(|front| front.of);
         let mut secret = None;
@@ -160,7 +159,6 @@ impl Smtp {
         } else {
             if kind == Some(Kind::Stray) {
                 // Some servers repeat the line that they did not understand.
-                text = REDACTED.to_owned();
                 secret = Some(wire.len().min(4)..wire.trim_ascii_end().len()).filter(|range| range.start < range.end);
             }
             let values = if hello { reply::extensions(wire) } else { crate::event::Object::new() };
@@ -189,7 +187,7 @@ impl Smtp {
     fn prepare(&mut self, code: Code, out: &mut dyn Sink) {
         let asks = match (self.newest(), &self.message) {
             (Some(Kind::Auth), _) => code.is(b"334"),
-            (Some(Kind::Other), None) if code.is(b"334") && !self.client.within_line() => {
+            (Some(Kind::Other | Kind::Stray | Kind::Hello), None) if code.is(b"334") && !self.client.within_line() => {
                 self.login_begins();
                 true
             }
@@ -232,6 +230,7 @@ impl Smtp {
     fn login_begins(&mut self) {
         let Some(newest) = self.expected.back_mut() else { return };
         newest.kind = Some(Kind::Auth);
+        self.standing.tries();
         self.auth = Some(Auth { exchange: Exchange::new("", 0).belongs_to(newest.of), asked: false });
     }
 
@@ -319,6 +318,9 @@ impl Smtp {
 
     fn auth_ends(&mut self, code: Code, of: Seq, out: &mut dyn Sink) {
         let Some(auth) = self.auth.take() else { return };
+        if code.class() == 2 {
+            self.standing.succeeds();
+        }
         if code.class() == 2 && !self.client.within_line() {
             match auth.exchange.layer() {
                 Layer::None => {}

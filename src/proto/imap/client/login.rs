@@ -27,13 +27,17 @@ impl Talk {
         self.client.line = Line { kind: LineKind::Auth, of, secret: true };
     }
 
-    /// Sent, unasked, for a login that was then refused: the server takes it for a command, but it may be a password.
-    pub(super) fn suspect(&mut self, line: &[u8], out: &mut dyn Sink) {
+    /// No command, and it may be a part of a login that is over, or was never begun: the server takes its first word for a
+    /// tag, and it may be a password.
+    pub(super) fn stray(&mut self, line: &[u8], out: &mut dyn Sink) {
         let text = without_end(line);
         let all = [0..text.len()];
         let secrets: &[Range<usize>] = if text.is_empty() { &[] } else { &all };
         let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body: Body::Raw });
         self.client.line = Line { kind: LineKind::Suspect, of, secret: true };
+        if let Some((tag, _)) = word(text, 0) {
+            self.outstanding.push_back(Outstanding { of, tag: tag.to_vec(), kind: Kind::Stray, going: false });
+        }
     }
 
     /// The start of an AUTHENTICATE; gives where its initial response stands (RFC 4959).
@@ -46,11 +50,17 @@ impl Talk {
         out: &mut dyn Sink,
     ) -> Option<Range<usize>> {
         let (mechanism, after) = word(text, at).unwrap_or_default();
-        let mut exchange = Exchange::new(&String::from_utf8_lossy(mechanism), 0);
+        let Some(name) = sasl::mechanism(mechanism) else {
+            // It may be a response that stands in the wrong place.
+            self.auth = Some(Auth { exchange: Exchange::new("", 0), asked: false });
+            let from = skip_space(text, at);
+            return (from < text.len()).then_some(from..text.len());
+        };
+        let mut exchange = Exchange::new(&name, 0);
         args.text("mechanism", exchange.mechanism());
         let initial_at = skip_space(text, after);
         let initial = text.get(initial_at..).unwrap_or_default();
-        let secret = (!mechanism.is_empty() && !initial.is_empty()).then_some(initial_at..text.len());
+        let secret = (!initial.is_empty()).then_some(initial_at..text.len());
         if secret.is_some() {
             args.flag("initial", true);
             if part == Part::Whole {
@@ -76,17 +86,20 @@ pub(super) fn say_user(user: &[u8], args: &mut Object, out: &mut dyn Sink) {
 }
 
 /// What may be a secret in a command that was torn off.
-pub(super) fn torn_secret(text: &[u8]) -> Option<Range<usize>> {
-    let head = Head::parse(text)?;
-    match head.kind {
-        Kind::Login => head.login().read(text, head.rest_at, false).1,
+pub(super) fn torn_secret(text: &[u8], standing: Standing) -> Option<Range<usize>> {
+    let Some(mut head) = Head::parse(text) else { return hidden(None, standing.shows(false, 0), text.len()) };
+    let shown = standing.shows(head.kind != Kind::Unknown, head.own(text));
+    let secret = match head.kind {
+        Kind::Login => head.stage.read(text, head.rest_at, false).1,
         Kind::Authenticate => {
-            let (_, after) = word(text, head.rest_at)?;
-            let from = skip_space(text, after);
+            let (mechanism, after) = word(text, head.rest_at)?;
+            let named = sasl::mechanism(mechanism).is_some();
+            let from = skip_space(text, if named { after } else { head.rest_at });
             (from < text.len()).then_some(from..text.len())
         }
         _ => None,
-    }
+    };
+    hidden(secret, shown, text.len())
 }
 
 pub(super) fn note_binding(mechanism: &str, about: Seq, out: &mut dyn Sink) {

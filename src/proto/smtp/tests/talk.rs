@@ -219,12 +219,10 @@ fn commands_have_their_own_arguments() {
         ("expn list\r\n", "EXPN", "name", "list"),
         ("HELP mail\r\n", "HELP", "topic", "mail"),
         ("ETRN @example.com\r\n", "ETRN", "node", "@example.com"),
-        ("NOOP hi there\r\n", "NOOP", "text", "hi there"),
+        ("NOOP hi\r\n", "NOOP", "text", "hi"),
         ("BURL imap://x/y LAST\r\n", "BURL", "url", "imap://x/y"),
         ("RCPT TO:<c@d> NOTIFY=NEVER\r\n", "RCPT", "address", "c@d"),
         ("SOML FROM:<c@d>\r\n", "SOML", "address", "c@d"),
-        ("XYZZY magic\r\n", "XYZZY", "rest", "magic"),
-        ("GET / HTTP/1.1\r\n", "GET", "rest", "/ HTTP/1.1"),
     ] {
         tap.client(line).server("250 ok\r\n");
         let command = command(&tap, line);
