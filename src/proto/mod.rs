@@ -21,6 +21,7 @@ mod say;
 pub mod sieve;
 pub mod smtp;
 mod standing;
+mod unanswered;
 pub mod watch;
 mod words;
 
@@ -193,8 +194,8 @@ pub enum Trouble {
     Shutdown,
 }
 
-/// How many commands may wait for their replies at a time. A client that sends more is read on when answers have come;
-/// the queue would grow without end otherwise.
+/// How many commands without a reply are remembered. Further ones are passed on as they come; it is then not known which
+/// reply is for which of them.
 pub const OUTSTANDING_MAX: usize = 1000;
 
 /// Notes, once in a conversation, that a side said something that is not in its protocol.

@@ -12,7 +12,7 @@ use self::login::{note_binding, say_user, torn_secret};
 use super::args;
 use super::command::{Head, Kind, Login, skip_space, word};
 use super::scan::{Literal, Scan, without_end};
-use super::talk::{Auth, Halt, Outstanding, REMEMBERED_MAX, Talk, USER_MAX};
+use super::talk::{Auth, Halt, REMEMBERED_MAX, Talk, USER_MAX};
 use super::token::{self, TOKENS_MAX, Token};
 use crate::event::{self, Body, Content, Note, Object, Seq, Side};
 use crate::proto::frame::{Cut, Framer, Mode, Part};
@@ -128,7 +128,7 @@ impl Talk {
         {
             return;
         }
-        self.client.line.kind = if self.auth.as_ref().is_some_and(|auth| auth.asked) {
+        self.client.line.kind = if self.auth.as_ref().is_some_and(|auth| auth.asked || self.released) {
             LineKind::Auth
         } else if self.client.suspect > 0 {
             LineKind::Suspect
@@ -240,7 +240,7 @@ impl Talk {
         let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body: Body::Command(said) });
         let goes_on_secret = login.is_some() || head.kind == Kind::Authenticate || !self.standing.is_settled();
         self.client.line = Line { kind: LineKind::Command, of, secret: goes_on_secret };
-        self.outstanding.push_back(Outstanding { of, tag: head.tag.to_vec(), kind: head.kind, going: false });
+        self.expects(of, head.tag, head.kind);
         match head.kind {
             Kind::Authenticate => {
                 if let Some(auth) = self.auth.take() {
@@ -254,7 +254,7 @@ impl Talk {
                 self.upgrade = Some(head.tag.to_vec());
                 self.server.framer.set_whole_lines(true);
             }
-            Kind::Compress => self.compressing = !self.compressed,
+            Kind::Compress => self.compressing = !self.compressed && !self.released,
             _ => {}
         }
         if literal.is_none() && part == Part::Whole {

@@ -86,6 +86,7 @@ impl Talk {
 
     /// `place` is where the line stands in the bytes being fed, if it is all there.
     fn server_line(&mut self, line: &[u8], part: Part, place: Option<usize>, out: &mut dyn Sink) -> Halt {
+        self.released = false;
         if self.setup.hide_starttls && !self.compressed {
             self.server.framer.set_whole_lines(true);
         }

@@ -37,6 +37,8 @@ pub(super) struct Talk {
     /// A COMPRESS waits for its answer.
     pub compressing: bool,
     pub compressed: bool,
+    /// The server did not answer in time: until it says something, nothing waits for it.
+    pub released: bool,
     pub names: Names,
     pub lost: bool,
     layer_noted: bool,
@@ -82,6 +84,7 @@ impl Talk {
             upgrade: None,
             compressing: false,
             compressed: false,
+            released: false,
             names: Names::default(),
             lost: false,
             layer_noted: false,
@@ -114,28 +117,28 @@ impl Talk {
     /// Whether the client's next bytes cannot be read before the server has answered.
     pub fn client_must_wait(&self) -> bool {
         let within = self.client.framer.within_line();
-        self.upgrade.is_some()
-            || self.compressing
-            || self.client.waits
-            || (!within && self.auth.as_ref().is_some_and(|auth| !auth.asked))
-            || (!within && !self.client.within_command() && self.outstanding.len() >= OUTSTANDING_MAX)
+        let response = !within && self.auth.as_ref().is_some_and(|auth| !auth.asked);
+        self.upgrade.is_some() || (!self.released && (self.compressing || self.client.waits || response))
+    }
+
+    /// A command waits for its answer. Of too many the oldest is forgotten.
+    pub fn expects(&mut self, of: Seq, tag: &[u8], kind: Kind) {
+        if self.outstanding.len() >= OUTSTANDING_MAX {
+            self.outstanding.pop_front();
+        }
+        self.outstanding.push_back(Outstanding { of, tag: tag.to_vec(), kind, going: false });
     }
 
     pub fn release(&mut self) {
         if self.upgrade.is_some() {
             return;
         }
+        self.released = true;
         self.compressing = false;
         // Until the next line of the server is complete.
         self.server.framer.set_whole_lines(false);
-        if let Some(auth) = &mut self.auth {
-            auth.asked = true;
-        }
         if self.client.waits {
             self.literal_comes();
-        }
-        if self.outstanding.len() >= OUTSTANDING_MAX {
-            self.outstanding.drain(..OUTSTANDING_MAX / 2);
         }
     }
 

@@ -5,7 +5,7 @@
 use super::super::frame::{Cut, Part};
 use super::super::sasl::{self, Exchange};
 use super::super::say;
-use super::super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Sink, Stop, lost_sync};
+use super::super::{Dialog, Flow, Piece, Sink, Stop, lost_sync};
 use super::command::{Command, Lines};
 use super::reply::Answered;
 use super::{Auth, Expected, Pop3};
@@ -37,7 +37,7 @@ impl Pop3 {
         if self.client.within_line() && !self.upgrade {
             return false;
         }
-        self.upgrading() || self.expected.len() >= OUTSTANDING_MAX || self.auth.as_ref().is_some_and(|auth| !auth.asked)
+        self.upgrading() || (!self.released && self.auth.as_ref().is_some_and(|auth| !auth.asked))
     }
 
     fn take_client_line(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
@@ -46,7 +46,7 @@ impl Pop3 {
             say::block(line, self.client_line, out);
             return;
         }
-        if let Some(auth) = self.auth.as_mut().filter(|auth| auth.asked) {
+        if let Some(auth) = self.auth.as_mut().filter(|auth| auth.asked || self.released) {
             auth.asked = false;
             let said = auth.exchange.response(text);
             let secret = (text != b"*").then_some(0..text.len());
@@ -58,7 +58,7 @@ impl Pop3 {
         if self.standing.is_within_login() && !command.known && !text.is_empty() {
             let of = say::stray(line, text, self.stray.as_mut(), out);
             self.client_line = (Some(of), true);
-            self.expected.push_back(Expected { of, lines: Lines::One, answered: Answered::Stray, starttls: false });
+            self.expected.push(Expected { of, lines: Lines::One, answered: Answered::Stray, starttls: false });
             return;
         }
         self.take_command(line, part, command, out);
@@ -99,9 +99,10 @@ impl Pop3 {
             sasl::note_channel_binding(&exchange, out);
             self.auth = Some(Auth { exchange, asked: false });
         }
-        // What is so long is no STLS; its end could not be told from what follows it.
-        let starttls = command.starttls && part == Part::Whole;
-        self.expected.push_back(Expected { of, lines: command.lines, answered, starttls });
+        // What is so long is no STLS; its end could not be told from what follows it. Nor can its answer be, where not all
+        // of those before it are known: some of them have many lines.
+        let starttls = command.starttls && part == Part::Whole && self.expected.is_exact();
+        self.expected.push(Expected { of, lines: command.lines, answered, starttls });
         if starttls {
             self.server.set_whole_lines(true);
         }

@@ -13,8 +13,6 @@ mod server;
 mod tests;
 mod watch;
 
-use std::collections::VecDeque;
-
 use self::command::{Command, Lines};
 use self::reply::Answered;
 use super::frame::{Framer, Mode};
@@ -22,7 +20,8 @@ use super::line::line;
 use super::replay::Turn;
 use super::sasl::{self, Exchange};
 use super::standing::Standing;
-use super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
+use super::unanswered::Unanswered;
+use super::{Dialog, Flow, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
 use crate::event::{Body, Seq, Side};
 
 pub const SPEC: Spec = Spec {
@@ -53,7 +52,7 @@ struct Pop3 {
     server: Framer,
     greeted: bool,
     /// Commands whose reply is still to come, oldest first.
-    expected: VecDeque<Expected>,
+    expected: Unanswered<Expected>,
     auth: Option<Auth>,
     /// The listing that the server is sending, and how many bytes of it went by.
     listing: Option<Listing>,
@@ -70,6 +69,8 @@ struct Pop3 {
     layer: Option<Seq>,
     /// The server has accepted TLS, and the session is at it.
     upgrade: bool,
+    /// The server did not answer in time: until it does, nothing waits for it.
+    released: bool,
     lost: bool,
 }
 
@@ -107,7 +108,7 @@ impl Pop3 {
             client: Framer::default(),
             server,
             greeted: false,
-            expected: VecDeque::new(),
+            expected: Unanswered::new(),
             auth: None,
             listing: None,
             client_line: (None, false),
@@ -116,6 +117,7 @@ impl Pop3 {
             standing: Standing::default(),
             layer: None,
             upgrade: false,
+            released: false,
             lost: false,
         }
     }
@@ -184,10 +186,7 @@ impl Dialog for Pop3 {
     }
 
     fn release(&mut self) {
-        if let Some(auth) = &mut self.auth {
-            auth.asked = true;
-        }
-        self.expected.truncate(OUTSTANDING_MAX / 2);
+        self.released = true;
         self.server.set_whole_lines(false);
     }
 
@@ -201,6 +200,6 @@ impl Dialog for Pop3 {
     }
 
     fn upgrading(&self) -> bool {
-        self.upgrade || self.expected.back().is_some_and(|expected| expected.starttls)
+        self.upgrade || self.expected.newest().is_some_and(|expected| expected.starttls)
     }
 }

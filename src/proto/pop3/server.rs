@@ -59,6 +59,7 @@ impl Pop3 {
             out.piece(Piece::new(Side::Server, line, body));
             return false;
         }
+        self.released = false;
         let Some(parsed) = reply::parse(line) else {
             out.piece(Piece::new(Side::Server, line, Body::Raw));
             self.server_line = None;
@@ -102,9 +103,7 @@ impl Pop3 {
         self.login_begins();
         if let Some(auth) = &mut self.auth {
             // AUTH is the last of what a client sends without waiting, and nothing else is answered so.
-            while self.expected.len() > 1 {
-                self.expected.pop_front();
-            }
+            self.expected.only_newest();
             auth.asked = true;
             decoded = auth.exchange.challenge(parsed.text.trim_ascii().as_bytes());
         }
@@ -121,7 +120,7 @@ impl Pop3 {
 
     /// A challenge in answer to a command that is not known: it begins a login all the same.
     fn login_begins(&mut self) {
-        let newest = self.expected.back().filter(|_| self.auth.is_none() && !self.client.within_line());
+        let newest = self.expected.newest().filter(|_| self.auth.is_none() && !self.client.within_line());
         if let Some(newest) = newest.filter(|newest| matches!(newest.answered, Answered::Unknown | Answered::Stray)) {
             self.auth = Some(Auth { exchange: Exchange::new("", newest.of), asked: true });
             self.standing.tries();
@@ -129,7 +128,7 @@ impl Pop3 {
     }
 
     fn reply(&mut self, line: &[u8], parsed: reply::Line, out: &mut dyn Sink) -> bool {
-        let expected = self.expected.pop_front();
+        let expected = self.expected.pop();
         let ok = parsed.status == "+OK";
         let answered = expected.as_ref().map_or(Answered::Other, |expected| expected.answered);
         // Some servers repeat the line that they did not understand.

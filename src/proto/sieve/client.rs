@@ -6,7 +6,7 @@ use super::super::frame::{Cut, Mode, Part};
 use super::super::sasl::{self, Exchange};
 use super::super::say;
 use super::super::standing::Standing;
-use super::super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Sink, Stop, lost_sync};
+use super::super::{Dialog, Flow, Piece, Sink, Stop, lost_sync};
 use super::command::{Command, Kind};
 use super::text::{Is, Words};
 use super::{Auth, Expected, RESPONSE_MAX, Sieve};
@@ -60,7 +60,7 @@ impl Sieve {
         if self.unfinished.is_some() || self.client.within_line() {
             return false;
         }
-        self.upgrading() || self.expected.len() >= OUTSTANDING_MAX || self.auth.as_ref().is_some_and(|auth| !auth.asked)
+        self.upgrading() || (!self.released && self.auth.as_ref().is_some_and(|auth| !auth.asked))
     }
 
     fn take_client_line(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
@@ -106,7 +106,7 @@ impl Sieve {
     }
 
     fn line_begins(&mut self, line: &[u8], ends: bool, out: &mut dyn Sink) -> Seq {
-        if self.auth.as_ref().is_some_and(|auth| auth.asked) {
+        if self.auth.as_ref().is_some_and(|auth| auth.asked || self.released) {
             return self.response_begins(line, ends, out);
         }
         self.standing.hears(line);
@@ -114,7 +114,7 @@ impl Sieve {
         if self.standing.is_within_login() && !command.known && !line.trim_ascii().is_empty() {
             let first = Words::of(line).next().map(|word| word.text).unwrap_or_default();
             let of = say::stray(line, &first, self.stray.as_mut(), out);
-            self.expected.push_back(Expected { of, kind: Some(Kind::Stray) });
+            self.expected.push(Expected { of, kind: Some(Kind::Stray) });
             self.unfinished = Some(Unfinished { of, secret: true, response: None });
             return of;
         }
@@ -173,7 +173,7 @@ impl Sieve {
         }
         // What goes on is no STARTTLS; its end could not be told from what follows it.
         let kind = if command.kind == Kind::StartTls && !ends { Kind::Other } else { command.kind };
-        self.expected.push_back(Expected { of, kind: Some(kind) });
+        self.expected.push(Expected { of, kind: Some(kind) });
         of
     }
 

@@ -13,8 +13,6 @@ mod server;
 mod tests;
 mod text;
 
-use std::collections::VecDeque;
-
 use self::client::Unfinished;
 use self::command::{Command, Kind};
 use self::server::Pending;
@@ -23,7 +21,8 @@ use super::frame::{Framer, Mode};
 use super::replay::Turn;
 use super::sasl::{self, Exchange};
 use super::standing::Standing;
-use super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
+use super::unanswered::Unanswered;
+use super::{Dialog, Flow, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
 use crate::event::{Body, Content, Seq, Side};
 
 pub const SPEC: Spec = Spec {
@@ -60,7 +59,7 @@ struct Sieve {
     client: Framer,
     server: Framer,
     /// Commands whose answer is still to come, oldest first. The greeting stands here too, as the first.
-    expected: VecDeque<Expected>,
+    expected: Unanswered<Expected>,
     auth: Option<Auth>,
     /// A login that has ended, until the next command that is one; see `client`.
     stray: Option<Exchange>,
@@ -81,7 +80,7 @@ struct Sieve {
     layer: Option<Seq>,
     /// The server has accepted TLS, and the session is at it.
     upgrade: bool,
-    /// What has not come to its end is no longer waited for.
+    /// The server did not answer in time: until it does, nothing waits for it.
     released: bool,
     lost: bool,
 }
@@ -108,7 +107,7 @@ impl Sieve {
             setup,
             client: Framer::default(),
             server: Framer::default(),
-            expected: VecDeque::from([Expected { of: 0, kind: None }]),
+            expected: Unanswered::from_iter([Expected { of: 0, kind: None }]),
             auth: None,
             stray: None,
             standing: Standing::default(),
@@ -129,7 +128,7 @@ impl Sieve {
 
     /// The kind of the newest command without an answer.
     fn newest(&self) -> Option<Kind> {
-        self.expected.back().and_then(|expected| expected.kind)
+        self.expected.newest().and_then(|expected| expected.kind)
     }
 
     /// See RFC 4422 §3.7: the first byte of a message in a security layer is that of its length, and 0.
@@ -193,10 +192,6 @@ impl Dialog for Sieve {
 
     fn release(&mut self) {
         self.released = true;
-        if let Some(auth) = &mut self.auth {
-            auth.asked = true;
-        }
-        self.expected.truncate(OUTSTANDING_MAX / 2);
     }
 
     fn greets_again(&self) -> bool {

@@ -245,7 +245,7 @@ impl Sieve {
     /// Does what a status line changes. Gives true if it accepts an upgrade to TLS.
     fn settle(&mut self, status: Status, of: Seq, out: &mut dyn Sink) -> bool {
         self.released = false;
-        let Some(kind) = self.expected.pop_front().and_then(|done| done.kind) else { return false };
+        let Some(kind) = self.expected.pop().and_then(|done| done.kind) else { return false };
         match kind {
             Kind::StartTls => {
                 self.upgrade = status == Status::Ok;

@@ -5,7 +5,7 @@
 use super::super::frame::{Cut, Part};
 use super::super::sasl::{self, Exchange};
 use super::super::say;
-use super::super::{Flow, OUTSTANDING_MAX, Piece, Sink, Stop, lost_sync};
+use super::super::{Flow, Piece, Sink, Stop, lost_sync};
 use super::command::{Command, Kind};
 use super::content::Message;
 use super::{Auth, Expected, Mode, Smtp, Variant};
@@ -39,10 +39,9 @@ impl Smtp {
         if self.message.is_some() || self.client.within_line() {
             return false;
         }
-        self.auth.as_ref().is_some_and(|auth| !auth.asked)
-            || matches!(self.newest(), Some(Kind::Data | Kind::StartTls))
-            || (matches!(self.newest(), Some(Kind::Turn | Kind::OpaqueTls | Kind::Blob(_))) && !self.released)
-            || self.expected.len() >= OUTSTANDING_MAX
+        let waits = self.auth.as_ref().is_some_and(|auth| !auth.asked)
+            || matches!(self.newest(), Some(Kind::Data | Kind::Turn | Kind::OpaqueTls | Kind::Blob(_)));
+        self.newest() == Some(Kind::StartTls) || (waits && !self.released)
     }
 
     fn take_client_line(&mut self, line: &[u8], part: Part, out: &mut dyn Sink) {
@@ -51,7 +50,7 @@ impl Smtp {
             say::block(line, self.client_line, out);
             return;
         }
-        if let Some(auth) = self.auth.as_mut().filter(|auth| auth.asked) {
+        if let Some(auth) = self.auth.as_mut().filter(|auth| auth.asked || self.released) {
             auth.asked = false;
             let said = auth.exchange.response(text);
             let secret = (text != b"*").then_some(0..text.len());
@@ -63,7 +62,7 @@ impl Smtp {
         if self.standing.is_within_login() && !command.known && !text.is_empty() {
             let of = say::stray(line, text, self.stray.as_mut(), out);
             self.client_line = (Some(of), true);
-            self.expected.push_back(Expected::new(of, Kind::Stray));
+            self.expected.push(Expected::new(of, Kind::Stray));
             return;
         }
         self.take_command(line, part, command, out);
@@ -102,7 +101,8 @@ impl Smtp {
             }
             kind => kind,
         };
-        self.expected.push_back(Expected::new(of, kind));
+        self.expected.push(Expected::new(of, kind));
+        self.begin_unasked();
         if command.octets > 0 && !long {
             self.client.expect(Mode::Counted(command.octets));
             self.message = Some(Message::chunk(of));
@@ -138,7 +138,7 @@ impl Smtp {
             // An answer that came before the end was the answer.
             let left = message.asked.then(|| self.recipients().saturating_sub(message.answered));
             if left != Some(0) {
-                self.expected.push_back(Expected { left, ..Expected::new(message.of, Kind::End) });
+                self.expected.push(Expected { left, ..Expected::new(message.of, Kind::End) });
             }
         }
     }

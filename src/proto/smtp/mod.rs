@@ -15,8 +15,6 @@ mod server;
 mod tests;
 mod watch;
 
-use std::collections::VecDeque;
-
 use self::command::{Command, Kind};
 use self::content::Message;
 use self::server::Open;
@@ -25,7 +23,8 @@ use super::line::line;
 use super::replay::Turn;
 use super::sasl::Exchange;
 use super::standing::Standing;
-use super::{Dialog, Flow, OUTSTANDING_MAX, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
+use super::unanswered::Unanswered;
+use super::{Dialog, Flow, Piece, Scheme, SchemeTls, Setup, Sink, Spec, Trouble};
 use crate::event::{Body, Seq, Side};
 
 pub const SMTP: Spec = Spec {
@@ -93,7 +92,7 @@ struct Smtp {
     client: Framer,
     server: Framer,
     /// Commands whose answer is still to come, oldest first. The greeting stands here too, as the first.
-    expected: VecDeque<Expected>,
+    expected: Unanswered<Expected>,
     auth: Option<Auth>,
     /// A login that has ended, until the next command that is one: a client that did not wait for the answer may still
     /// send a response, which is as secret as it would have been.
@@ -113,7 +112,7 @@ struct Smtp {
     layer: Option<Seq>,
     /// The server has accepted TLS, and the session is at it.
     upgrade: bool,
-    /// What has not come to its end is no longer waited for.
+    /// The server did not answer in time: until it does, nothing waits for it.
     released: bool,
     /// Client and server have changed places: nothing is understood, so everything is a secret.
     turned: bool,
@@ -149,7 +148,7 @@ impl Smtp {
             variant,
             client: Framer::default(),
             server: Framer::default(),
-            expected: VecDeque::from([Expected { of: 0, kind: None, left: None }]),
+            expected: Unanswered::from_iter([Expected { of: 0, kind: None, left: None }]),
             auth: None,
             stray: None,
             message: None,
@@ -168,7 +167,16 @@ impl Smtp {
 
     /// The kind of the newest command without an answer.
     fn newest(&self) -> Option<Kind> {
-        self.expected.back().and_then(|expected| expected.kind)
+        self.expected.newest().and_then(|expected| expected.kind)
+    }
+
+    /// What a client sends behind DATA without being asked can only be its message.
+    fn begin_unasked(&mut self) {
+        if self.released && self.newest() == Some(Kind::Data) && self.message.is_none() && !self.client.within_line() {
+            let of = self.expected.newest().map_or(0, |expected| expected.of);
+            self.message = Some(Message::data(of, false));
+            self.client.expect(Mode::Dotted);
+        }
     }
 
     /// Gives up understanding: everything from here on is raw.
@@ -243,7 +251,7 @@ impl Dialog for Smtp {
         self.upgrade = false;
         if done {
             // RFC 3207 §4.2: both sides forget what they knew; the client says EHLO again, and there is no greeting.
-            let fresh = Smtp { expected: VecDeque::new(), lost: self.lost, ..Smtp::new(self.setup, self.variant) };
+            let fresh = Smtp { expected: Unanswered::new(), lost: self.lost, ..Smtp::new(self.setup, self.variant) };
             *self = fresh;
         }
     }
@@ -255,16 +263,7 @@ impl Dialog for Smtp {
 
     fn release(&mut self) {
         self.released = true;
-        if let Some(auth) = &mut self.auth {
-            auth.asked = true;
-        }
-        if self.newest() == Some(Kind::Data) && self.message.is_none() && !self.client.within_line() {
-            // What a client sends behind DATA can only be its message.
-            let of = self.expected.back().map_or(0, |expected| expected.of);
-            self.message = Some(Message::data(of, false));
-            self.client.expect(Mode::Dotted);
-        }
-        self.expected.truncate(OUTSTANDING_MAX / 2);
+        self.begin_unasked();
     }
 
     fn turn(&self) -> Turn {

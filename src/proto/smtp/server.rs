@@ -196,9 +196,7 @@ impl Smtp {
         };
         if asks {
             // Both are the last of what a client sends without waiting, and nothing else is answered so.
-            while self.expected.len() > 1 {
-                self.expected.pop_front();
-            }
+            self.expected.only_newest();
         }
         let Some(message) = self.message.as_mut().filter(|message| message.dotted) else { return };
         let refused = matches!(code.class(), 4 | 5);
@@ -228,7 +226,7 @@ impl Smtp {
     /// A challenge in answer to a command that is none of a login's, as far as is known: it is one all the same, and what
     /// the client says next is secret.
     fn login_begins(&mut self) {
-        let Some(newest) = self.expected.back_mut() else { return };
+        let Some(newest) = self.expected.newest_mut() else { return };
         newest.kind = Some(Kind::Auth);
         self.standing.tries();
         self.auth = Some(Auth { exchange: Exchange::new("", 0).belongs_to(newest.of), asked: false });
@@ -256,7 +254,10 @@ impl Smtp {
         }
         self.released = false;
         let recipients = self.recipients();
-        let Some(front) = self.expected.front_mut() else { return false };
+        let Some(front) = self.expected.front_mut() else {
+            self.expected.pop();
+            return false;
+        };
         match front.kind {
             // PRDR (draft-hall-prdr, as Exim is said to do it): an answer for each recipient follows, and one for all.
             Some(Kind::End) if code.is(b"353") && front.left.is_none_or(|left| left <= 1) => {
@@ -279,7 +280,7 @@ impl Smtp {
             }
             _ => {}
         }
-        let Some(done) = self.expected.pop_front() else { return false };
+        let Some(done) = self.expected.pop() else { return false };
         let Some(kind) = done.kind else { return false };
         match kind {
             Kind::Hello | Kind::Afresh if code.class() == 2 => self.accepted = 0,
@@ -312,7 +313,7 @@ impl Smtp {
             }
         } else if self.expected.front().is_some_and(|front| front.of == of) {
             // Refused, so the end of the message that came all the same is not answered.
-            self.expected.pop_front();
+            self.expected.pop();
         }
     }
 
@@ -336,7 +337,7 @@ impl Smtp {
     }
 
     fn blob_begins(&mut self, of: Seq, octets: u64) {
-        self.expected.push_back(Expected::new(of, Kind::Other));
+        self.expected.push(Expected::new(of, Kind::Other));
         if octets > 0 {
             self.client.expect(Mode::Counted(octets));
             self.message = Some(Message::chunk(of));

@@ -4,8 +4,9 @@
 
 pub mod check;
 
-use mailtap::event::Side;
-use mailtap::proto;
+use mailtap::event::{Event, Side, Stamp};
+use mailtap::proto::{self, Setup};
+use mailtap::session::{Config, Log, Outbox, Session};
 use proptest::prelude::*;
 
 /// Pieces of lines that lead the parsers into their states.
@@ -112,5 +113,78 @@ fn a_line_of_megabytes_is_passed_on_as_it_comes() {
         let mut line = vec![b'x'; 3 << 20];
         line.extend_from_slice(b"\r\n");
         check::check(spec, &[(Side::Client, line.clone()), (Side::Server, line)], 100_000);
+    }
+}
+
+struct Nowhere;
+
+impl Log for Nowhere {
+    fn event(&mut self, _: &Event<'_>) {}
+}
+
+/// A client that says everything to a server which says nothing.
+struct OneWay(Session);
+
+impl OneWay {
+    fn to(spec: &'static proto::Spec) -> OneWay {
+        OneWay(Session::new(spec, Setup::default(), false, Config::default()))
+    }
+
+    /// How much of this is passed on at once.
+    fn say(&mut self, said: &[u8]) -> usize {
+        let mut passed = 0;
+        for block in said.chunks(200_000) {
+            let mut out = Outbox::default();
+            self.0.bytes(Stamp(0), Side::Client, block, &mut Nowhere, &mut out);
+            passed += out.pass + out.to_server.len();
+        }
+        passed
+    }
+
+    fn release(&mut self) -> usize {
+        let mut out = Outbox::default();
+        self.0.release(Stamp(0), &mut Nowhere, &mut out);
+        out.to_server.len()
+    }
+}
+
+/// Thousands of lines that nobody answers, commands or not.
+#[test]
+fn what_is_not_answered_is_passed_on_at_once() {
+    let mut number = 1_u32;
+    let noise: Vec<u8> = std::iter::from_fn(|| {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Some(number.to_be_bytes()[0])
+    })
+    .take(1 << 20)
+    .collect();
+    for spec in proto::ALL {
+        let commands: Vec<u8> = (0..20_000)
+            .flat_map(|number| match spec.name {
+                "imap" => format!("a{number} NOOP\r\n").into_bytes(),
+                _ => b"NOOP\r\n".to_vec(),
+            })
+            .collect();
+        for said in [&commands, &noise] {
+            assert_eq!(OneWay::to(spec).say(said), said.len(), "{}", spec.name);
+        }
+    }
+}
+
+/// Where an answer must be waited for and does not come in time, nothing waits until one comes.
+#[test]
+fn who_has_waited_in_vain_waits_no_more() {
+    for spec in proto::ALL {
+        let login = match spec.name {
+            "imap" => "a AUTHENTICATE PLAIN\r\n",
+            "sieve" => "AUTHENTICATE \"PLAIN\"\r\n",
+            _ => "AUTH PLAIN\r\n",
+        };
+        let mut client = OneWay::to(spec);
+        let lines = format!("{login}x\r\n").repeat(1000);
+        let passed = client.say(login.as_bytes()) + client.say(lines.as_bytes());
+        assert_eq!(passed, login.len(), "{} waits", spec.name);
+        assert_eq!(client.release(), lines.len(), "{} is released", spec.name);
+        assert_eq!(client.say(lines.as_bytes()), lines.len(), "{} waits no more", spec.name);
     }
 }

@@ -10,8 +10,8 @@ impl Talk {
         let keeps = !secret && literal.bytes <= REMEMBERED_MAX && command.remembered < ARGUMENTS_MAX;
         self.client.literal = Some(Reading { of: command.of, literal, done: 0, secret, kept: keeps.then(Vec::new) });
         self.client.command = Some(command);
-        self.client.waits = literal.waits;
-        if !literal.waits {
+        self.client.waits = literal.waits && !self.released;
+        if !self.client.waits {
             self.literal_comes();
         }
     }

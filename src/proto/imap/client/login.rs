@@ -36,7 +36,7 @@ impl Talk {
         let of = out.piece(Piece { from: Side::Client, wire: line, secrets, body: Body::Raw });
         self.client.line = Line { kind: LineKind::Suspect, of, secret: true };
         if let Some((tag, _)) = word(text, 0) {
-            self.outstanding.push_back(Outstanding { of, tag: tag.to_vec(), kind: Kind::Stray, going: false });
+            self.expects(of, tag, Kind::Stray);
         }
     }
 
