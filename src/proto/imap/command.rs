@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::proto::standing::command_length;
+use crate::proto::standing::{VERB_MAX, command_length};
 
 /// What a command does to the conversation, beyond being answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +128,8 @@ fn is_tag(word: &[u8]) -> bool {
 }
 
 fn is_verb(word: &[u8]) -> bool {
-    word.first().is_some_and(u8::is_ascii_alphabetic)
+    word.len() <= VERB_MAX
+        && word.first().is_some_and(u8::is_ascii_alphabetic)
         && word.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'='))
 }
 

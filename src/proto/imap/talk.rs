@@ -18,6 +18,9 @@ use crate::proto::{OUTSTANDING_MAX, Piece, Setup, Sink, lost_sync};
 /// Literals up to this size, in bytes, are remembered, so that a mailbox name written as one is explained.
 pub(super) const REMEMBERED_MAX: u64 = 1024;
 
+/// How much of a tag is remembered, in bytes; clients write fewer than ten.
+const TAG_MAX: usize = 128;
+
 /// The longest user name that is taken from a LOGIN, in bytes.
 pub(super) const USER_MAX: usize = 255;
 
@@ -46,7 +49,8 @@ pub(super) struct Talk {
 
 pub(super) struct Outstanding {
     pub of: Seq,
-    pub tag: Vec<u8>,
+    /// Its first bytes.
+    tag: Vec<u8>,
     pub kind: Kind,
     /// An IDLE that was told to go ahead.
     pub going: bool,
@@ -126,7 +130,7 @@ impl Talk {
         if self.outstanding.len() >= OUTSTANDING_MAX {
             self.outstanding.pop_front();
         }
-        self.outstanding.push_back(Outstanding { of, tag: tag.to_vec(), kind, going: false });
+        self.outstanding.push_back(Outstanding { of, tag: remembered(tag).to_vec(), kind, going: false });
     }
 
     pub fn release(&mut self) {
@@ -158,7 +162,7 @@ impl Talk {
 
     /// The command of this tag is answered; gives it.
     pub fn answered(&mut self, tag: &[u8]) -> Option<Outstanding> {
-        let at = self.outstanding.iter().position(|command| command.tag == tag)?;
+        let at = self.outstanding.iter().position(|command| command.tag == remembered(tag))?;
         self.outstanding.remove(at)
     }
 
@@ -208,5 +212,28 @@ impl Talk {
             });
         }
         true
+    }
+}
+
+fn remembered(tag: &[u8]) -> &[u8] {
+    tag.get(..TAG_MAX).unwrap_or(tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_any_length_are_remembered_in_bounded_memory() {
+        let mut talk = Talk::new(Setup::default());
+        let long = |number: u64| [number.to_string().as_bytes(), &[b'x'; 60_000]].concat();
+        for number in 0..2000 {
+            talk.expects(number, &long(number), Kind::Plain);
+        }
+        assert!(
+            talk.outstanding.iter().map(|command| command.tag.capacity()).sum::<usize>() <= OUTSTANDING_MAX * TAG_MAX
+        );
+        assert_eq!(talk.answered(&long(1999)).map(|command| command.of), Some(1999));
+        assert!(talk.answered(&long(0)).is_none(), "the oldest are forgotten");
     }
 }

@@ -19,6 +19,9 @@ const LITERAL_MINUS_MAX: u64 = 4096;
 /// Mailboxes whose UIDVALIDITY is remembered.
 const MAILBOXES_MAX: usize = 1000;
 
+/// The longest name of a mailbox that is remembered, in bytes. Servers store them in file names, which have 255.
+const NAME_MAX: usize = 1024;
+
 /// So many times in a row is often.
 const OFTEN: u32 = 10;
 
@@ -151,7 +154,9 @@ impl ImapWatch {
         match verb {
             "SELECT" | "EXAMINE" => {
                 self.open = Mailbox::default();
-                asked.mailbox = command.args.map().get("mailbox").and_then(Value::as_str).map(str::to_owned);
+                let args = command.args.map();
+                let mailbox = args.get("mailbox").and_then(Value::as_str);
+                asked.mailbox = mailbox.filter(|name| name.len() <= NAME_MAX).map(str::to_owned);
             }
             "CLOSE" | "UNSELECT" => self.open = Mailbox::default(),
             "APPEND" => self.append = Some(seen.seq),
@@ -373,7 +378,8 @@ impl ImapWatch {
     }
 
     fn valid(&mut self, seq: Seq, mailbox: String, value: u64, out: &mut Found) {
-        if self.validity.len() >= MAILBOXES_MAX && !self.validity.contains_key(&mailbox) {
+        let is_new = || !self.validity.contains_key(&mailbox);
+        if mailbox.len() > NAME_MAX || (self.validity.len() >= MAILBOXES_MAX && is_new()) {
             return;
         }
         // Of all names this one alone is the same in any case (RFC 9051 §5.1).
@@ -462,5 +468,20 @@ impl Again {
             };
             out.add(&findings::ASKED_AGAIN, seq, text);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_of_mailboxes_are_not_remembered() {
+        let (mut watch, mut found) = (ImapWatch::default(), Found::default());
+        for value in [1, 2] {
+            watch.valid(0, "short".to_owned(), value, &mut found);
+            watch.valid(0, "x".repeat(60_000), value, &mut found);
+        }
+        assert_eq!((watch.validity.len(), found.0.len()), (1, 1));
     }
 }
