@@ -79,6 +79,14 @@ impl<T> Waiting<T> {
         self.0.remove(at).map(|(_, what)| what)
     }
 
+    /// The same where answers come in the order of what is asked: what was asked before has been answered too.
+    pub fn take_in_turn(&mut self, seq: Seq) -> Option<T> {
+        while self.0.front().is_some_and(|(of, _)| *of < seq) {
+            self.0.pop_front();
+        }
+        self.take(seq)
+    }
+
     pub fn last(&self) -> Option<&(Seq, T)> {
         self.0.back()
     }

@@ -109,7 +109,7 @@ impl PopWatch {
     }
 
     fn reply(&mut self, seq: Seq, reply: &Reply) {
-        let Some(mut asked) = reply.answers.and_then(|of| self.waiting.take(of)) else { return };
+        let Some(mut asked) = reply.answers.and_then(|of| self.waiting.take_in_turn(of)) else { return };
         if reply.status != "+OK" {
             return;
         }

@@ -168,7 +168,7 @@ impl SmtpWatch {
 
     fn reply(&mut self, seen: &Seen<'_>, reply: &Reply, out: &mut Found) {
         let verb = match reply.answers {
-            Some(of) => self.waiting.take(of),
+            Some(of) => self.waiting.take_in_turn(of),
             None => None,
         };
         if reply.text.is_empty() && reply.code.is_none() {
