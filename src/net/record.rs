@@ -66,6 +66,8 @@ struct Tape {
 struct State {
     entry: Entry,
     lines: Vec<u8>,
+    /// Bytes of each side that these lines stand for.
+    received: [u64; 2],
     queued: bool,
     urgent: bool,
     closed: bool,
@@ -114,6 +116,7 @@ impl Recorder {
         let state = State {
             entry,
             lines: Vec::new(),
+            received: [0; 2],
             queued: false,
             urgent: false,
             closed: false,
@@ -187,6 +190,11 @@ impl Log for Pen<'_> {
         self.state.entry.observe(event);
         self.track.queue(&mut self.state);
     }
+
+    fn received(&mut self, from: Side, bytes: u64) {
+        let [client, server] = &mut self.state.received;
+        *(if from == Side::Client { client } else { server }) += bytes;
+    }
 }
 
 /// The writing thread.
@@ -253,6 +261,7 @@ impl Writer {
         state.urgent = false;
         spare.clear();
         std::mem::swap(&mut state.lines, spare);
+        let received = std::mem::take(&mut state.received);
         let closed = state.closed;
         let mut file = std::mem::take(&mut state.file);
         let entry = state.entry.clone();
@@ -263,7 +272,7 @@ impl Writer {
         drop(state);
         let written = self.put(tape, &entry, &mut file, spare);
         if let Err(error) = written {
-            lose(&mut file, spare, &error, &entry.session);
+            lose(&mut file, spare, received, &error, &entry.session);
         }
         self.show(&entry, spare);
         let ended = closed && file.lost.is_none();
@@ -321,7 +330,7 @@ impl Writer {
 }
 
 /// Counts what is lost: mail flows on.
-fn lose(file: &mut File, lines: &[u8], error: &std::io::Error, session: &str) {
+fn lose(file: &mut File, lines: &[u8], received: [u64; 2], error: &std::io::Error, session: &str) {
     if file.lost.is_none() {
         tracing::error!(session, %error, "the recording cannot be written; mail flows on, and a gap will say what is missing");
     }
@@ -349,12 +358,14 @@ fn lose(file: &mut File, lines: &[u8], error: &std::io::Error, session: &str) {
         if lost.first.is_none() {
             (lost.first, lost.at) = (Some(event.seq), event.at);
         }
-        let [client, server] = &mut lost.bytes;
-        match event.from {
-            Origin::Client => *client += event.wire.len() as u64,
-            Origin::Server => *server += event.wire.len() as u64,
-            Origin::Proxy => {}
+        // What went by unread is as much lost as what was read.
+        if let Body::Gap(gap) = &event.body {
+            let [client, server] = &mut lost.bytes;
+            *(if gap.side == Side::Client.name() { client } else { server }) += gap.bytes;
         }
+    }
+    if let Some(lost) = &mut file.lost {
+        lost.bytes.iter_mut().zip(received).for_each(|(bytes, received)| *bytes += received);
     }
 }
 

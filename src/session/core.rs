@@ -37,6 +37,8 @@ pub(super) struct Core {
     pub compressed: bool,
     /// Bytes that were given to the log.
     pub logged: u64,
+    /// Bytes of each side for which no event stands yet.
+    pending: [u64; 2],
     watch: Watch,
     contents: Contents,
     secrets: Secrets,
@@ -61,6 +63,7 @@ impl Core {
             listens: false,
             compressed: false,
             logged: 0,
+            pending: [0; 2],
             watch: Watch::new(spec),
             contents: Contents::new(config.bodies),
             secrets: Secrets::default(),
@@ -105,11 +108,13 @@ impl Core {
     }
 
     fn piece(&mut self, now: Stamp, mut piece: Piece<'_>, log: &mut dyn Log) -> Seq {
-        let received = match piece.from {
-            Side::Client => &mut self.summary.client_bytes,
-            Side::Server => &mut self.summary.server_bytes,
+        let [client, server] = &mut self.pending;
+        let (received, pending) = match piece.from {
+            Side::Client => (&mut self.summary.client_bytes, client),
+            Side::Server => (&mut self.summary.server_bytes, server),
         };
         *received += piece.wire.len() as u64;
+        *pending += piece.wire.len() as u64;
         self.logged += piece.wire.len() as u64;
         self.link(now, &mut piece.body);
         if self.listens {
@@ -224,6 +229,10 @@ impl Core {
     }
 
     fn log(&mut self, event: Event<'_>, log: &mut dyn Log) -> Seq {
+        if let Some(side) = event.from.side() {
+            let [client, server] = &mut self.pending;
+            log.received(side, std::mem::take(if side == Side::Client { client } else { server }));
+        }
         log.event(&event);
         self.next += 1;
         event.seq

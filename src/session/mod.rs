@@ -32,6 +32,9 @@ const DEFLATED_MAX: usize = 512;
 /// Where events go, in order.
 pub trait Log {
     fn event(&mut self, event: &Event<'_>);
+
+    /// The event to come stands for so many bytes as they were received, whatever is left out or masked in it.
+    fn received(&mut self, _from: Side, _bytes: u64) {}
 }
 
 /// How a session is recorded.
