@@ -79,6 +79,15 @@ impl<E> Unanswered<E> {
         self.counted == 0
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.all(|_| false)
+    }
+
+    /// Whether this is true of each of them.
+    pub fn all(&self, is: impl FnMut(&E) -> bool) -> bool {
+        self.counted == 0 && self.oldest.iter().chain(&self.newest).all(is)
+    }
+
     fn is_known(&self) -> bool {
         !self.oldest.is_empty() || self.counted == 0
     }

@@ -207,7 +207,7 @@ impl Dialog for Sieve {
     }
 
     fn at_rest(&self) -> bool {
-        let answered = self.expected.iter().all(|expected| expected.kind.is_none());
+        let answered = self.expected.all(|expected| expected.kind.is_none());
         let lines = self.gathered.is_empty() && self.pending.is_none() && !self.server.within_line();
         let server = lines && self.server_literal.is_none();
         answered && server && self.auth.is_none() && self.turn() == Turn::Whole
