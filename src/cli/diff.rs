@@ -12,6 +12,7 @@ use crate::replay::compare::{Difference, Mode};
 use crate::replay::diff::{Diff, Row};
 use crate::replay::exchange::{Builder, Conversation, Exchange};
 use crate::view::diff::{Head, Mark, Row as Shown, Table};
+use crate::view::json_line;
 
 /// Show what differs between two sessions, aligned by command
 #[derive(clap::Args, Debug)]
@@ -188,14 +189,14 @@ pub(super) fn json(diff: &Diff, sides: &Sides<'_>, more: &Object) -> String {
     let (mut differing, mut unasked, mut unmet) = (Vec::new(), Vec::new(), Vec::new());
     for difference in &diff.whole {
         let line = difference_line(difference, [None, None]);
-        write(&line, &mut text);
+        json_line(&line, &mut text);
         differing.push(line);
     }
     for row in &diff.rows {
         let exchanges = sides.of(row.pair);
         for difference in &row.differences {
             let line = difference_line(difference, exchanges);
-            write(&line, &mut text);
+            json_line(&line, &mut text);
             match row.pair {
                 Pair::Both(..) => differing.push(line),
                 Pair::First(_) => unasked.push(line),
@@ -208,7 +209,7 @@ pub(super) fn json(diff: &Diff, sides: &Sides<'_>, more: &Object) -> String {
     report.objects("differing", &differing).objects("unasked", &unasked).objects("unmet", &unmet);
     let mut map = report.map();
     map.extend(more.map());
-    write(&Object::from(&map), &mut text);
+    json_line(&Object::from(&map), &mut text);
     text
 }
 
@@ -231,9 +232,4 @@ fn difference_line(difference: &Difference, exchanges: [Option<&Exchange>; 2]) -
         }
     }
     line
-}
-
-fn write(line: &Object, text: &mut String) {
-    line.write(text);
-    text.push('\n');
 }

@@ -12,7 +12,7 @@ use super::{Failure, Globals};
 use crate::event::Object;
 use crate::net::{self, Calls};
 use crate::replay::tally::Tally;
-use crate::view::load;
+use crate::view::{json_line, load};
 
 /// Plays `repeat` sessions, `concurrency` of them at a time.
 ///
@@ -114,8 +114,7 @@ fn load_json(tally: &Tally, repeat: u64, took: u64) -> String {
         }
         object.number("max_us", line.most()).object("statuses", &counts(&line.statuses));
         object.object("differing", &counts(&line.differing));
-        object.write(&mut text);
-        text.push('\n');
+        json_line(&object, &mut text);
         matched += line.count - line.differing.values().sum::<u64>();
         for (status, &count) in &line.differing {
             let mut object = Object::new();
@@ -136,7 +135,6 @@ fn load_json(tally: &Tally, repeat: u64, took: u64) -> String {
     report.text("kind", "report").number("matched", matched).objects("differing", &differing);
     report.objects("unasked", &unasked).objects("unmet", []);
     report.number("sessions", repeat).number("done", tally.done).number("duration_us", took);
-    report.write(&mut text);
-    text.push('\n');
+    json_line(&report, &mut text);
     text
 }

@@ -204,8 +204,7 @@ pub fn tell_listening(address: SocketAddr, route: &str, json: bool) -> Result<()
 /// Standard output cannot be written.
 pub fn print_object(line: &Object) -> Result<(), Failure> {
     let mut text = String::new();
-    line.write(&mut text);
-    text.push('\n');
+    view::json_line(line, &mut text);
     print(&text)
 }
 

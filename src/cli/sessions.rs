@@ -8,7 +8,7 @@ use super::filter::{SessionArgs, Sessions};
 use super::{Failure, Globals};
 use crate::event::Stamp;
 use crate::store::{Entry, Library, Status};
-use crate::view::{Style, listing};
+use crate::view::{Style, json_line, listing};
 
 /// List recorded sessions, newest last
 #[derive(clap::Args, Debug)]
@@ -37,8 +37,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     }
     for entry in &entries {
         if args.json {
-            entry.listed(&library.path(&entry.session).to_string_lossy()).write(&mut text);
-            text.push('\n');
+            json_line(&entry.listed(&library.path(&entry.session).to_string_lossy()), &mut text);
         } else {
             row(entry, now, globals.style(), &mut text);
         }

@@ -8,7 +8,7 @@ use super::{Failure, Globals, recording};
 use crate::event::{Body, Event};
 use crate::store::{Entry, Found, Library, Status};
 use crate::view::words::Explainer;
-use crate::view::{Facts, Talk};
+use crate::view::{Facts, Talk, harmless_json};
 
 /// Show one session as a conversation
 #[derive(clap::Args, Debug)]
@@ -40,8 +40,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
                 Some(explained) => explained.append_to(record.line, &mut line),
                 None => line.extend_from_slice(record.line),
             }
-            line.push(b'\n');
-            let written = out.write_all(&line);
+            let written = out.write_all(&harmless_json(&line)).and_then(|()| out.write_all(b"\n"));
             written.map_err(|error| Failure::output(&error))?;
         }
         return out.flush().map_err(|error| Failure::output(&error));

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::event::{Body, Event};
 
-use super::paint::Style;
+use super::paint::{Style, harmless_json};
 use super::words::Explained;
 use super::{Annotate, line, said};
 
@@ -90,7 +90,7 @@ impl Live {
 
 /// The line with `session` in front, save where it has that field (`open`).
 fn json(session: &str, line: &[u8], out: &mut Vec<u8>) {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = &*harmless_json(line.strip_suffix(b"\n").unwrap_or(line));
     let Some(rest) = line.strip_prefix(b"{") else { return };
     // Only an open event names its session, and its kind stands in front of everything that came over the wire.
     let head = rest.get(..rest.len().min(HEAD)).unwrap_or_default();

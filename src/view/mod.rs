@@ -15,7 +15,7 @@ pub mod text;
 pub mod words;
 
 pub use live::{Form, Live};
-pub use paint::{Style, harmless};
+pub use paint::{Style, harmless, harmless_json, json_line};
 pub use talk::{Facts, Talk};
 
 use crate::event::Event;

@@ -2,10 +2,13 @@
 //! Takes bytes and texts with their roles, gives lines cut or wrapped to a width.
 //! Knows neither the terminal nor what an event is.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use unicode_width::UnicodeWidthChar;
+
+use crate::event::Object;
 
 /// Makes bytes fit to be shown: text stays text, and whatever could steer a terminal or turn text around is written
 /// out, as `\r`, `\x1b`, `\u{202e}`. Every byte of a wire that reaches a terminal comes through here.
@@ -36,6 +39,37 @@ pub fn harmless(bytes: &[u8]) -> String {
     out
 }
 
+/// A line of JSON that says the same and can be printed: what could steer a terminal stands as `\u009b`. Beyond ASCII, JSON
+/// has nothing but the insides of strings.
+#[must_use]
+pub fn harmless_json(line: &[u8]) -> Cow<'_, [u8]> {
+    if line.is_ascii() && memchr::memchr(0x7f, line).is_none() {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::with_capacity(line.len() + 16);
+    for character in line.utf8_chunks().flat_map(|chunk| {
+        let broken = (!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER);
+        chunk.valid().chars().chain(broken)
+    }) {
+        if character == '\x7f' || is_harmful(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    Cow::Owned(out.into_bytes())
+}
+
+/// Appends an object as such a line.
+pub fn json_line(object: &Object, out: &mut String) {
+    let mut line = String::new();
+    object.write(&mut line);
+    out.push_str(&String::from_utf8_lossy(&harmless_json(line.as_bytes())));
+    out.push('\n');
+}
+
 /// Whether these are printable ASCII: most of what is ever shown.
 fn is_plain(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
@@ -46,7 +80,7 @@ fn is_harmful(character: char) -> bool {
     matches!(character,
         '\u{80}'..='\u{9f}'
         | '\u{ad}' | '\u{61c}' | '\u{180e}'
-        | '\u{200b}' | '\u{200e}' | '\u{200f}'
+        | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
@@ -295,6 +329,18 @@ mod tests {
         }
 
         #[test]
+        fn printed_json_says_the_same_and_steers_nothing(text in "(\\PC|[\\x00-\\x1f\\x7f-\\u{a0}\\u{200b}-\\u{200f}\\u{202a}-\\u{202e}\\u{e0001}])*") {
+            let mut object = Object::new();
+            object.text("wire", &text);
+            let mut line = String::new();
+            json_line(&object, &mut line);
+            let inside = line.strip_suffix('\n').unwrap();
+            prop_assert!(!inside.chars().any(|character| character.is_control() || is_harmful(character)), "{inside:?}");
+            let back: serde_json::Value = serde_json::from_str(inside).unwrap();
+            prop_assert_eq!(back["wire"].as_str(), Some(text.as_str()));
+        }
+
+        #[test]
         fn different_wires_look_different_unless_they_hold_backslashes(one in "[^\\\\]{0,8}", other in "[^\\\\]{0,8}") {
             prop_assert_eq!(one == other, harmless(one.as_bytes()) == harmless(other.as_bytes()));
         }
@@ -326,6 +372,16 @@ mod tests {
             harmless("\u{9b}31m\u{202e}x\u{2066}\u{200f}ü漢".as_bytes()),
             "\\u{9b}31m\\u{202e}x\\u{2066}\\u{200f}ü漢"
         );
+    }
+
+    #[test]
+    fn json_is_only_written_anew_where_it_must_be() {
+        assert!(matches!(harmless_json(b"{\"a\":\"\\u001b\"}"), Cow::Borrowed(_)));
+        assert_eq!(
+            harmless_json("\"ü\u{9b}31m\u{200d}\u{e0041}\"".as_bytes()),
+            "\"ü\\u009b31m\\u200d\\udb40\\udc41\"".as_bytes()
+        );
+        assert_eq!(harmless_json(b"\"\xff\x7f\""), "\"\u{fffd}\\u007f\"".as_bytes());
     }
 
     #[test]

@@ -54,7 +54,8 @@ fn show_is_the_conversation() {
 fn no_control_character_comes_through_in_any_view() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let evil: String = (0_u8..=0x9f).map(char::from).chain("\u{202a}\u{2066}\u{200e}\u{feff}".chars()).collect();
+    let evil: String =
+        (0_u8..=0x9f).map(char::from).chain("\u{202a}\u{2066}\u{200d}\u{200e}\u{feff}".chars()).collect();
     let mut session = Session::open(&store, 0, 1, &evil, &evil);
     let verb = session.command(1, &evil, &evil);
     session.reply(2, &evil, verb, &evil);
@@ -64,12 +65,25 @@ fn no_control_character_comes_through_in_any_view() {
     session.event(4, Origin::Client, &(0..=255).collect::<Vec<u8>>(), Body::Raw);
     session.append(format!("{{\"seq\":{evil}\n").as_bytes());
     session.close(&store, 9, &evil, Some(&evil));
-    for args in [&["show", "last"][..], &["show", "last", "--bodies"], &["tail"], &["sessions"], &["tail", "last"]] {
+    for args in [
+        &["show", "last"][..],
+        &["show", "last", "--bodies"],
+        &["show", "last", "--json"],
+        &["show", "last", "--json", "--explain"],
+        &["tail"],
+        &["tail", "--json"],
+        &["tail", "--json", "--explain"],
+        &["sessions"],
+        &["sessions", "--json"],
+        &["tail", "last"],
+    ] {
         let printed = run(dir.path(), args);
         for text in [&printed.out, &printed.err] {
-            let bad = text
-                .chars()
-                .find(|&c| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c) || c == '\u{200e}');
+            let bad = text.chars().find(|&c| {
+                (c.is_control() && c != '\n')
+                    || ('\u{202a}'..='\u{202e}').contains(&c)
+                    || ('\u{200b}'..='\u{200f}').contains(&c)
+            });
             assert_eq!(bad, None, "{args:?}");
         }
         assert_eq!(printed.status, 0, "{args:?}: {}", printed.err);
