@@ -46,6 +46,7 @@ mod real_tls_more;
 mod real_tshark;
 #[cfg(feature = "proxy")]
 mod recordings;
+mod registries;
 #[cfg(feature = "proxy")]
 mod relay_disk;
 #[cfg(feature = "proxy")]

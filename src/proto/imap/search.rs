@@ -59,8 +59,8 @@ fn key(cursor: &mut Cursor<'_>, depth: usize) -> Option<String> {
         "MODSEQ" if cursor.peek().is_some_and(|token| token.kind == Kind::Quoted) => (3, 0),
         "BCC" | "BEFORE" | "BODY" | "CC" | "FILTER" | "FROM" | "KEYWORD" | "LARGER" | "MODSEQ" | "OLDER" | "ON"
         | "SENTBEFORE" | "SENTON" | "SENTSINCE" | "SINCE" | "SMALLER" | "SUBJECT" | "TEXT" | "TO" | "UID"
-        | "UNKEYWORD" | "YOUNGER" | "SAVEDBEFORE" | "SAVEDON" | "SAVEDSINCE" | "EMAILID" | "THREADID" | "X-GM-RAW"
-        | "X-GM-MSGID" | "X-GM-THRID" | "X-GM-LABELS" => (1, 0),
+        | "UNKEYWORD" | "YOUNGER" | "SAVEDBEFORE" | "SAVEDON" | "SAVEDSINCE" | "UIDAFTER" | "UIDBEFORE" | "EMAILID"
+        | "THREADID" | "X-GM-RAW" | "X-GM-MSGID" | "X-GM-THRID" | "X-GM-LABELS" => (1, 0),
         _ => (0, 0),
     };
     for _ in 0..arguments {

@@ -80,6 +80,7 @@ fn arguments_of_commands() {
             "uid fetch 1:5,8 (FLAGS BODY.PEEK[HEADER.FIELDS (TO \"X]\")]<0.9>) (CHANGEDSINCE 5)",
             "UID FETCH {\"sequence\":\"1:5,8\",\"items\":[\"FLAGS\",\"BODY.PEEK[HEADER.FIELDS (TO \\\"X]\\\")]<0.9>\"],\"modifiers\":[\"CHANGEDSINCE\",\"5\"]}",
         ),
+        ("UID SEARCH UIDAFTER 4 UIDBEFORE 9", "UID SEARCH {\"keys\":[\"UIDAFTER 4\",\"UIDBEFORE 9\"]}"),
         (
             "SEARCH RETURN (MIN COUNT) CHARSET UTF-8 OR NOT FROM \"Smith\" (SEEN SINCE 1-Feb-1994) UNSEEN 2:4",
             "SEARCH {\"return\":[\"MIN\",\"COUNT\"],\"charset\":\"UTF-8\",\"keys\":[\"OR NOT FROM \\\"Smith\\\" (SEEN SINCE 1-Feb-1994)\",\"UNSEEN\",\"2:4\"]}",

@@ -199,6 +199,8 @@ fn key(words: &[Token], depth: usize) -> Option<(String, usize)> {
         }
         "HEADER" => (format!("with “{}” in the header {}", value(2), value(1)), 3),
         "UID" => (set(&value(1), true), 2),
+        "UIDAFTER" => (format!("with a UID above {}", value(1)), 2),
+        "UIDBEFORE" => (format!("with a UID below {}", value(1)), 2),
         "MODSEQ" => (format!("changed since change {}", value(1)), 2),
         "YOUNGER" => (format!("younger than {} seconds", value(1)), 2),
         "OLDER" => (format!("older than {} seconds", value(1)), 2),
@@ -260,6 +262,7 @@ mod tests {
             "OR (SEEN LARGER 1048576) NOT SINCE 1-Feb-2026",
             "asks for the numbers of these messages: (read and larger than 1 MB) or not: arrived since 1-Feb-2026",
         );
+        says("UID SEARCH", "UIDAFTER 4 UNSEEN", "asks for the UIDs of these messages: with a UID above 4 and not read");
         says("SEARCH", "NOT", "asks for the numbers of these messages: ");
         let deep = "NOT ".repeat(500) + "SEEN";
         assert!(command("SEARCH", &deep, None).text.len() < 400);

@@ -127,6 +127,8 @@ table! { CAPABILITIES, Capability:
     "the first answer of a login may stand in the AUTHENTICATE command itself, which saves a round trip"
     "SAVEDATE" "RFC 8514 §4.1"
     "the server knows when a message was put into its mailbox"
+    "SAVELIMIT=" "RFC 9738 §3"
+    "how many messages one command may store or copy at most"
     "SEARCH=FUZZY" "RFC 6203 §3"
     "a search can be inexact, so that small differences in spelling do not matter"
     "SEARCHRES" "RFC 5182 §2.1"
