@@ -21,6 +21,7 @@ pub mod practice;
 pub mod proto;
 pub mod replay;
 pub mod route;
+pub mod secrets;
 pub mod session;
 #[cfg(feature = "proxy")]
 pub mod store;

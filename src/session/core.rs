@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::content::Contents;
-use super::secrets::{self, Secrets};
 use super::upgrade::Heard;
 use super::watch::Watch;
 use super::{Config, Log};
 use crate::event::{Body, Event, Note, Origin, REDACTED, Seq, Side, Stamp, Tls};
 use crate::findings;
 use crate::proto::{OUTSTANDING_MAX, Piece, Sink, Spec};
+use crate::secrets::{self, Secrets};
 
 /// What is known of a session as a whole.
 #[derive(Clone, Debug, Default, PartialEq)]

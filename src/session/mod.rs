@@ -7,7 +7,6 @@
 mod content;
 mod core;
 mod held;
-mod secrets;
 mod upgrade;
 mod watch;
 

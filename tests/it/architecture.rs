@@ -12,9 +12,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("findings", &["event"]),
     ("proto", &["event", "findings"]),
     ("route", &["proto"]),
-    ("session", &["event", "findings", "proto", "route"]),
+    ("secrets", &["event"]),
+    ("session", &["event", "findings", "proto", "route", "secrets"]),
     ("store", &["event"]),
-    ("view", &["event", "findings", "proto"]),
+    ("view", &["event", "findings", "proto", "secrets"]),
     ("export", &["event", "proto"]),
     // `play` is named for one thing: the library's `replay::Server`, which is given on.
     ("replay", &["event", "proto", "play"]),
@@ -32,10 +33,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Modules in which no protocol may be named: a new one is a folder in `proto` and a line in its list.
-const WITHOUT_PROTOCOLS: &[&str] = &["session", "net", "store", "replay", "play"];
+const WITHOUT_PROTOCOLS: &[&str] = &["secrets", "session", "net", "store", "replay", "play"];
 
 /// Modules without clocks, files and sockets.
-const PURE: &[&str] = &["event", "findings", "proto", "route", "session", "view"];
+const PURE: &[&str] = &["event", "findings", "proto", "route", "secrets", "session", "view"];
 
 const LINES_MAX: usize = 500;
 

@@ -2,7 +2,10 @@
 //! it did not like, by a client that types its password where nobody asked for it; and the tokens of URLs.
 //! Takes what a dialog has marked as secret, gives places in later lines. Does not know how a login is recognized.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::Range;
 
 use base64::Engine;
@@ -30,19 +33,28 @@ const WITHIN_WORDS_MIN: usize = 8;
 /// The longest URL with a token in it (RFC 4467), in bytes; such URLs are some hundred long.
 const URL_MAX: usize = 4 * 1024;
 
-#[derive(Default)]
-pub(super) struct Secrets {
+/// What one session's client has said in secret.
+#[derive(Clone, Default)]
+pub struct Secrets {
     forms: VecDeque<Form>,
     bytes: usize,
     /// A literal that is secret, until it is whole.
     literal: Vec<u8>,
 }
 
+#[derive(Clone)]
 struct Form {
     /// In lower case.
     find: Finder<'static>,
     /// Only the beginning is remembered.
     goes_on: bool,
+}
+
+impl fmt::Debug for Secrets {
+    /// How many there are, and no more.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({})", self.forms.len())
+    }
 }
 
 impl Secrets {
@@ -219,7 +231,8 @@ pub(super) fn hide(body: &mut Body) {
 }
 
 /// Places in order, those that overlap joined.
-pub(super) fn sorted(mut places: Vec<Range<usize>>) -> Vec<Range<usize>> {
+#[must_use]
+pub fn sorted(mut places: Vec<Range<usize>>) -> Vec<Range<usize>> {
     places.sort_unstable_by_key(|place| place.start);
     places.dedup_by(|next, last| {
         let joins = next.start < last.end;
