@@ -13,6 +13,10 @@ use crate::proto::same::{Kept, Same};
 /// How much of an event's bytes is kept to be shown, in bytes; the rest counts in its hash alone.
 pub const SHOWN_MAX: usize = 2048;
 
+/// How many answers are kept besides those that complete a command: a server may say as many as it likes, and each takes
+/// half a kilobyte.
+const KEPT_MAX: usize = 500_000;
+
 /// How many commands can be unanswered at a time: more than any dialog lets be.
 const OUTSTANDING_MAX: usize = 4096;
 
@@ -142,6 +146,8 @@ pub struct Builder {
     contents: [Option<(Seq, Box<Summing>)>; 2],
     next: Option<Seq>,
     opened: Option<Stamp>,
+    /// Answers that complete nothing.
+    kept: usize,
 }
 
 impl Builder {
@@ -155,6 +161,7 @@ impl Builder {
             contents: [None, None],
             next: None,
             opened: None,
+            kept: 0,
         }
     }
 
@@ -325,8 +332,16 @@ impl Builder {
     }
 
     fn answer(&mut self, at: usize, event: &Event<'_>, said: Said) {
-        self.places.insert(event.seq, at);
         let answer = Answer { seq: event.seq, at: event.at, said, wire: Wire::of(event), contents: Vec::new() };
+        if !answer.completes() {
+            if self.kept == KEPT_MAX {
+                return self.lack(&format!(
+                    "more than {KEPT_MAX} answers; of those behind them only the last of each command is compared"
+                ));
+            }
+            self.kept += 1;
+        }
+        self.places.insert(event.seq, at);
         if let Some(exchange) = self.conversation.exchanges.get_mut(at) {
             exchange.answers.push(answer);
         }
