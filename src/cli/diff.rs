@@ -5,7 +5,7 @@
 use std::io::{self, BufWriter, Write};
 
 use super::{Failure, Globals, recording};
-use crate::event::{Body, Object};
+use crate::event::{Body, Event, Object};
 use crate::proto::{self, Spec};
 use crate::replay::align::Pair;
 use crate::replay::compare::{Difference, Mode};
@@ -45,11 +45,8 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
             first.spec.name, second.spec.name
         )));
     }
-    for (name, conversation) in [("A", &one), ("B", &other)] {
-        for lack in &conversation.lacks {
-            super::warn(&format!("{name} is not whole: {lack}"));
-        }
-    }
+    tell_lacks("A", &one);
+    tell_lacks("B", &other);
     let mode = if args.strict { Mode::Strict } else { Mode::Meaning };
     let diff = Diff::new(&one, &other, first.spec.same, mode);
     let sides = Sides { one: &one, other: &other };
@@ -65,6 +62,12 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     };
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::output(&error))?;
     if diff.is_same() { Ok(()) } else { Err(Failure::Differs) }
+}
+
+pub(super) fn tell_lacks(name: &str, conversation: &Conversation) {
+    for lack in &conversation.lacks {
+        super::warn(&format!("{name} is not whole: {lack}"));
+    }
 }
 
 /// A recording that was read.
@@ -87,10 +90,19 @@ impl Read {
 
 /// Reads the recording that a word means.
 pub(super) fn read(globals: &Globals, word: &str) -> Result<(Read, Conversation), Failure> {
+    read_with(globals, word, |_, _| {})
+}
+
+/// The same, and each event is also shown to `see`.
+pub(super) fn read_with(
+    globals: &Globals,
+    word: &str,
+    mut see: impl FnMut(&'static Spec, &Event<'_>),
+) -> Result<(Read, Conversation), Failure> {
     let (found, mut reader) = recording::open(globals, word)?;
     let mut builder: Option<(&'static Spec, Builder)> = None;
     while let Some(record) = recording::next(&mut reader, &found.session)? {
-        let (_, builder) = match (&mut builder, &record.event.body) {
+        let (spec, builder) = match (&mut builder, &record.event.body) {
             (Some(built), _) => built,
             (none, Body::Open(open)) => {
                 let spec = proto::ALL.iter().find(|spec| spec.name == open.protocol);
@@ -107,6 +119,7 @@ pub(super) fn read(globals: &Globals, word: &str) -> Result<(Read, Conversation)
             }
         };
         builder.event(&record.event);
+        see(spec, &record.event);
     }
     let Some((spec, builder)) = builder else {
         return Err(Failure::work(format!("the recording {} is empty", found.path.display())));

@@ -19,6 +19,7 @@ mod replay;
 mod replay_client;
 mod replay_load;
 mod replay_server;
+mod replay_stage;
 mod serving;
 mod sessions;
 mod show;

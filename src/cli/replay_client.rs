@@ -2,40 +2,30 @@
 //! Takes a session and a URL, plays it once and says what differs, or many times and says how fast it was.
 //! Does not know how a client is played, nor how sessions are compared.
 
-use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-
-use super::diff::{self, Sides};
+use super::diff::{self, Read, Sides};
+use super::replay_stage::{Played, Stage};
 use super::serving::{self, RecordingArgs, Signals};
 use super::tls::TlsArgs;
-use super::{Failure, Globals, recording, replay_load, say, warn};
-use crate::event::{Object, Origin, Stamp};
-use crate::net::{self, Calls, Ended, PLAYED_BUFFER, PlayedClient};
+use super::{Failure, Globals, replay_load, say, warn};
+use crate::event::Object;
+use crate::net::Calls;
 use crate::play::Speed;
 use crate::proto::answer::{Credentials, MECHANISMS};
 use crate::proto::renew::Login;
 use crate::proto::{self, SchemeTls, Spec};
-use crate::replay::client::{Client, End, Manner, Step};
+use crate::replay::client::Manner;
 use crate::replay::compare::Mode;
 use crate::replay::cue::{Cues, Reading};
 use crate::replay::diff::Diff;
+use crate::replay::exchange::Conversation;
 use crate::route::Route;
 use crate::session;
 use crate::store::Store;
 use crate::view::diff::Table;
-
-/// How long a server may take to end the connection when the client has said everything.
-const LEAVE_FOR: Duration = Duration::from_secs(5);
-
-/// How many bytes are read at a time.
-const BLOCK: usize = 16 * 1024;
 
 /// Be the recorded client towards a real server, and compare what it answers
 #[derive(clap::Args, Debug)]
@@ -86,9 +76,12 @@ pub struct Args {
 /// # Errors
 /// A session that cannot be played, a server that cannot be reached; a difference.
 pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
-    let (recorded, conversation) = diff::read(globals, &args.session)?;
+    let mut reading = None;
+    let (recorded, conversation) = diff::read_with(globals, &args.session, |spec, event| {
+        reading.get_or_insert_with(|| Reading::new(spec)).event(event);
+    })?;
     let route = route(&args.url, recorded.spec)?;
-    let cues = Arc::new(cues(args, globals, recorded.spec)?);
+    let cues = Arc::new(cues(reading, &recorded)?);
     let credentials = credentials(args, &cues)?;
     if let Some(why) = &cues.cut {
         warn(&format!("the recording is played only up to a point: {why}"));
@@ -126,7 +119,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     if let Some(repeat) = args.repeat {
         return replay_load::run(&stage, calls, repeat, args.concurrency, args.json, globals);
     }
-    let played = serving::block_on(async {
+    serving::block_on(async {
         let mut signals = Signals::catch()?;
         let played = {
             let play = stage.play(&calls);
@@ -141,13 +134,33 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
             }
         };
         calls.finish().await;
-        Ok::<_, Failure>(played)
-    })?;
-    let Some(ended) = played.ended else { return Err(Failure::work("it was stopped before it began")) };
+        // Everything is recorded. Whoever does not want to wait for the comparison need not.
+        tokio::spawn(async move {
+            signals.wait().await;
+            std::process::exit(1);
+        });
+        told(args, globals, &stage, played, &recorded, &conversation)
+    })
+}
+
+/// Compares what was answered with the recording, and prints what differs.
+fn told(
+    args: &Args,
+    globals: &Globals,
+    stage: &Stage,
+    played: Played,
+    recorded: &Read,
+    conversation: &Conversation,
+) -> Result<(), Failure> {
+    let Some(ended) = played.ended else {
+        let why = played.stopped.unwrap_or_else(|| "it was stopped".to_owned());
+        return Err(Failure::work(format!("it came to nothing: {why}")));
+    };
     let (again, replayed) = diff::read(globals, &ended.session)?;
+    diff::tell_lacks("B", &replayed);
     let mode = if args.strict { Mode::Strict } else { Mode::Meaning };
-    let found = Diff::replayed(&conversation, &replayed, recorded.spec.same, mode);
-    let sides = Sides { one: &conversation, other: &replayed };
+    let found = Diff::replayed(conversation, &replayed, recorded.spec.same, mode);
+    let sides = Sides { one: conversation, other: &replayed };
     let text = if args.json {
         let mut more = Object::new();
         more.text("session", &ended.session).text("of", &recorded.session);
@@ -161,18 +174,15 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     } else {
         let mut table = Table::new(globals.style(), args.all);
         let mut text = String::new();
-        table.head([recorded.head(&conversation), again.head(&replayed)], &mut text);
+        table.head([recorded.head(conversation), again.head(&replayed)], &mut text);
         diff::rows(&found, &sides, &mut table, &mut text);
         text
     };
     print(&text)?;
-    if played.missed > 0 {
-        say(&format!("{} that the recorded client was told of never came", played.missed));
+    if played.client.missed > 0 {
+        say(&format!("{} that the recorded client was told of never came", played.client.missed));
     }
     match played.stopped {
-        Some(why) if ended.by == Origin::Proxy => {
-            Err(Failure::work(format!("it stopped early: {why}; {}", ended.reason)))
-        }
         Some(why) => Err(Failure::work(format!("it stopped early: {why}"))),
         None if found.is_same() => Ok(()),
         None => Err(Failure::Differs),
@@ -208,16 +218,11 @@ fn route(url: &str, spec: &Spec) -> Result<Route, Failure> {
     Route::parse(&format!("{left}://127.0.0.1:0={url}")).map_err(|error| Failure::usage(format!("{url}: {error}")))
 }
 
-fn cues(args: &Args, globals: &Globals, spec: &'static Spec) -> Result<Cues, Failure> {
-    let (found, mut reader) = recording::open(globals, &args.session)?;
-    let mut reading = Reading::new(spec);
-    while let Some(record) = recording::next(&mut reader, &found.session)? {
-        reading.event(&record.event);
-    }
-    let cues = reading.finish();
+fn cues(reading: Option<Reading>, recorded: &Read) -> Result<Cues, Failure> {
+    let cues = reading.unwrap_or_else(|| Reading::new(recorded.spec)).finish();
     if cues.parts.is_empty() {
         let why = cues.cut.clone().unwrap_or_else(|| "the client said nothing in it".to_owned());
-        return Err(Failure::work(format!("{} cannot be played: {why}", found.session)));
+        return Err(Failure::work(format!("{} cannot be played: {why}", recorded.session)));
     }
     Ok(cues)
 }
@@ -262,99 +267,4 @@ fn credentials(args: &Args, cues: &Cues) -> Result<Option<Credentials>, Failure>
         return Err(Failure::usage("a user or a password with a line end or NUL in it cannot be sent; give another"));
     }
     Ok(Some(Credentials { user, password: password.unwrap_or_default() }))
-}
-
-/// What is played, and where.
-#[derive(Clone)]
-pub(super) struct Stage {
-    pub(super) cues: Arc<Cues>,
-    manner: Manner,
-    route: Arc<Route>,
-    of: String,
-}
-
-/// What came of it.
-pub(super) struct Played {
-    ended: Option<Ended>,
-    pub(super) stopped: Option<String>,
-    missed: u32,
-    pub(super) client: Client,
-}
-
-impl Stage {
-    pub(super) async fn play(&self, calls: &Calls) -> Played {
-        let manner = Manner { nonce: nonce(), ..self.manner.clone() };
-        let mut client = Client::new(Arc::clone(&self.cues), manner);
-        let (near, far) = tokio::io::duplex(PLAYED_BUFFER);
-        let call = calls.call(PlayedClient { stream: far, of: self.of.clone() }, Arc::clone(&self.route));
-        let (ended, end) = tokio::join!(call, drive(&mut client, near));
-        let stopped = match (end, &ended) {
-            (End::Done, _) => None,
-            // What kept the server away says more than that it said nothing.
-            (End::Stopped(_), Some(ended)) if ended.by == Origin::Proxy => Some(ended.reason.clone()),
-            (End::Stopped(why), _) => Some(why),
-        };
-        Played { ended, stopped, missed: client.missed, client }
-    }
-}
-
-/// Lets the client speak and listen until it is over, then until the server has ended.
-async fn drive(client: &mut Client, mut near: DuplexStream) -> End {
-    let mut block = vec![0; BLOCK];
-    let mut unsent: VecDeque<u8> = VecDeque::new();
-    let mut open = true;
-    let end = loop {
-        let mut until = None;
-        if unsent.is_empty() {
-            match client.next(net::now()) {
-                Step::Send(bytes) => unsent = bytes.into(),
-                Step::Wait(at) => until = Some(at),
-                Step::End(end) => break end,
-            }
-        }
-        let (mut reads, mut writes) = tokio::io::split(&mut near);
-        let (first, _) = unsent.as_slices();
-        let wakes = async {
-            match until {
-                Some(at) => tokio::time::sleep(Duration::from_micros(at.since(net::now()).max(1))).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            read = reads.read(&mut block), if open => match read {
-                Ok(read @ 1..) => client.received(net::now(), block.get(..read).unwrap_or_default()),
-                Ok(0) | Err(_) => {
-                    open = false;
-                    client.server_ended(net::now());
-                }
-            },
-            written = writes.write(first), if !unsent.is_empty() => match written {
-                Ok(written) => drop(unsent.drain(..written)),
-                Err(_) => unsent.clear(),
-            },
-            () = wakes => {}
-        }
-    };
-    let _ = near.shutdown().await;
-    let rest = async {
-        while open {
-            match near.read(&mut block).await {
-                Ok(read @ 1..) => client.received(net::now(), block.get(..read).unwrap_or_default()),
-                Ok(0) | Err(_) => open = false,
-            }
-        }
-    };
-    let _ = tokio::time::timeout(LEAVE_FOR, rest).await;
-    end
-}
-
-/// Text for a login's nonce. Without the system's randomness it is the time: the exchange then proves less, to a server
-/// that is being tested.
-fn nonce() -> String {
-    let mut random = [0; 18];
-    if getrandom::fill(&mut random).is_err() {
-        let Stamp(now) = net::now();
-        return format!("mailtap{now}");
-    }
-    STANDARD.encode(random)
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::replay_client::{Stage, print};
+use super::replay_client::print;
+use super::replay_stage::Stage;
 use super::serving::{self, Signals};
 use super::{Failure, Globals};
 use crate::event::Object;

@@ -232,7 +232,8 @@ async fn accept(
 
 async fn welcome(socket: TcpStream, client: SocketAddr, route: Arc<Route>, shared: &Shared) {
     prepare(&socket);
-    serve::serve(Guest { socket: Socket::Tcp(socket), client, route, of: None }, shared).await;
+    let guest = Guest { socket: Socket::Tcp(socket), client, route, of: None };
+    serve::serve(guest, shared, std::future::pending()).await;
 }
 
 /// Small segments go at once, and a peer that has vanished is found out.

@@ -91,12 +91,13 @@ impl Calls {
     /// One session: the client is played, and its server is dialled as the route says. The listener of the route stands
     /// for nothing here; its schemes are to be the same on both sides, so that nothing is changed on the wire.
     ///
-    /// None where it was stopped before it began.
-    pub async fn call(&self, client: PlayedClient, route: Arc<Route>) -> Option<Ended> {
+    /// A client that has said its last word is waited for as any other, as its server may still have something to say;
+    /// once it is `gone` the session ends. None where that was before it began.
+    pub async fn call(&self, client: PlayedClient, route: Arc<Route>, gone: impl Future<Output = ()>) -> Option<Ended> {
         let PlayedClient { stream, of } = client;
         let address = SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), 0);
         let guest = Guest { socket: Socket::Played(stream), client: address, route, of: Some(of) };
-        serve::serve(guest, &self.shared).await
+        serve::serve(guest, &self.shared, gone).await
     }
 
     /// Ends the sessions that still run.

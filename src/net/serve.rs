@@ -40,13 +40,16 @@ pub(super) struct Guest {
     pub of: Option<String>,
 }
 
-/// None where the session was over before anything was said.
-pub(super) async fn serve(guest: Guest, shared: &Shared) -> Option<Ended> {
+/// A socket says by itself that its client has left; one in memory says by `gone` that nobody is at its other end any
+/// more, whatever the server still does. None where the session was over before anything was said.
+pub(super) async fn serve(guest: Guest, shared: &Shared, gone: impl Future<Output = ()>) -> Option<Ended> {
     let mut phase = shared.phase.clone();
-    let mut call = Call::open(guest, shared, &mut phase).await?;
+    tokio::pin!(gone);
+    let mut call = Call::open(guest, shared, &mut phase, gone.as_mut()).await?;
     let (by, reason) = tokio::select! {
         ended = call.run(shared) => ended,
         () = reached(&mut phase, Phase::Over) => stopped(),
+        () = gone => (Origin::Client, "the client has closed the connection".to_owned()),
     };
     let session = call.id.clone();
     call.close(by, &reason, &mut phase).await;
@@ -89,7 +92,12 @@ struct Unreached {
 
 impl Call {
     /// Reads the client's hello, where there is one, dials the server and begins the recording.
-    async fn open(guest: Guest, shared: &Shared, phase: &mut watch::Receiver<Phase>) -> Option<Call> {
+    async fn open(
+        guest: Guest,
+        shared: &Shared,
+        phase: &mut watch::Receiver<Phase>,
+        gone: impl Future<Output = ()>,
+    ) -> Option<Call> {
         let opened = clock::now();
         let Guest { socket, client, route, of } = guest;
         let mut open = Open {
@@ -138,6 +146,7 @@ impl Call {
         let (asked, dialled) = tokio::select! {
             begun = begin => begun,
             () = reached(phase, Phase::Leaving) => return None,
+            () = gone => return None,
         };
         let (server, trouble) = match dialled {
             Some(Ok((socket, address))) => {

@@ -18,6 +18,11 @@ use crate::proto::renew::Learned;
 /// How many challenges beyond the recorded ones are answered in a login.
 const MORE_CHALLENGES: u32 = 8;
 
+/// How much more than in the recording a server may say, in bytes and in replies: a mailbox may have grown, but a server
+/// that talks without end is to be left before it has filled the disk.
+const MORE_BYTES: u64 = 256 * 1024 * 1024;
+const MORE_SAID: u64 = 200_000;
+
 /// How a client is played.
 #[derive(Clone)]
 pub struct Manner {
@@ -82,6 +87,10 @@ pub struct Client {
     timestamp: Option<String>,
     ended: bool,
     waiting_since: Option<Stamp>,
+    /// What the server has said: bytes, and replies.
+    heard: [u64; 2],
+    /// Since when the server has taken nothing of what is being sent.
+    stuck_since: Option<Stamp>,
     ready_at: Option<Stamp>,
     stopped: Option<String>,
     extra: u32,
@@ -120,6 +129,8 @@ impl Client {
             timestamp: None,
             ended: false,
             waiting_since: None,
+            heard: [0; 2],
+            stuck_since: None,
             ready_at: None,
             stopped: None,
             extra: 0,
@@ -138,8 +149,19 @@ impl Client {
 
     /// The server's bytes.
     pub fn received(&mut self, now: Stamp, bytes: &[u8]) {
+        if self.is_stopped() {
+            return;
+        }
         if !self.hearing.received(bytes) {
-            self.stopped.get_or_insert_with(|| "what the server said makes no sense".to_owned());
+            self.stop("what the server said makes no sense".to_owned());
+        }
+        let [heard, said] = &mut self.heard;
+        *heard += bytes.len() as u64;
+        *said += self.hearing.said();
+        if *heard > self.cues.heard_bytes.saturating_add(MORE_BYTES) {
+            self.stop(format!("the server said more than {} MiB beyond what was recorded", MORE_BYTES >> 20));
+        } else if *said > self.cues.heard_replies.saturating_add(MORE_SAID) {
+            self.stop(format!("the server said {MORE_SAID} replies beyond those that were recorded"));
         }
         self.take_in(now);
     }
@@ -149,6 +171,29 @@ impl Client {
         self.hearing.ended();
         self.take_in(now);
         self.ended = true;
+    }
+
+    /// The server has taken some of what is being sent, or, without `some`, nothing since. Gives when that is to be said
+    /// again at the latest.
+    pub fn sending(&mut self, now: Stamp, some: bool) -> Stamp {
+        let since = if some { now } else { self.stuck_since.unwrap_or(now) };
+        self.stuck_since = Some(since);
+        let until = Stamp(since.0.saturating_add(self.manner.answer_within));
+        if now >= until {
+            let seconds = self.manner.answer_within / 1_000_000;
+            self.stop(format!("the server took nothing of what was sent to it for {seconds} s"));
+        }
+        until
+    }
+
+    /// Whether it goes no further, whatever there is still to be said.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    fn stop(&mut self, why: String) {
+        self.stopped.get_or_insert(why);
     }
 
     /// What is to be done now. To be asked until it says to wait or that it is over.
@@ -306,6 +351,7 @@ impl Client {
         };
         self.hearing.sent(&bytes);
         self.take_in(now);
+        self.stuck_since = None;
         bytes
     }
 }

@@ -21,6 +21,9 @@ pub struct Cues {
     /// Sentences: why what follows is not played, or what is played otherwise.
     pub cut: Option<String>,
     pub filled: u64,
+    /// How much the server said, and in how many replies.
+    pub heard_bytes: u64,
+    pub heard_replies: u64,
     /// Mechanisms and commands of logins that need a user and a password.
     pub logins: Vec<Login>,
     /// Who logged in.
@@ -127,6 +130,8 @@ impl Reading {
             last: Vec::new(),
             cut: None,
             filled: 0,
+            heard_bytes: 0,
+            heard_replies: 0,
             logins: Vec::new(),
             user: None,
         };
@@ -172,6 +177,12 @@ impl Reading {
             return self.cut("lines of the recording are missing there");
         }
         self.next = Some(event.seq);
+        if event.from.side() == Some(Side::Server) {
+            let elided = if let Body::Content(content) = &event.body { content.elided.unwrap_or(0) } else { 0 };
+            self.cues.heard_bytes =
+                self.cues.heard_bytes.saturating_add(elided).saturating_add(event.wire.len() as u64);
+            self.cues.heard_replies += 1;
+        }
         self.part_of(event);
         self.next = Some(event.seq + 1);
     }

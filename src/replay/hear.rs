@@ -40,6 +40,12 @@ impl Hearing {
         self.heard.compressed
     }
 
+    /// How many things the server said that have not been taken yet.
+    #[must_use]
+    pub fn said(&self) -> u64 {
+        self.heard.said.len() as u64
+    }
+
     /// What was found since it was last taken.
     pub fn take(&mut self) -> (Vec<Seq>, Vec<Body>) {
         (std::mem::take(&mut self.heard.commands), std::mem::take(&mut self.heard.said))

@@ -61,6 +61,8 @@ mod relay_secrets;
 mod relay_stop;
 #[cfg(feature = "proxy")]
 mod replay_client;
+#[cfg(feature = "proxy")]
+mod replay_client_ends;
 mod replay_random;
 #[cfg(feature = "proxy")]
 mod replay_server;
