@@ -43,6 +43,9 @@ pub struct Args {
     /// The file whose first line is the password (or token)
     #[arg(long, value_name = "FILE", conflicts_with = "password_env")]
     password_file: Option<PathBuf>,
+    /// Log in without TLS too, where the recorded client logged in within TLS: anybody on the way can read the password
+    #[arg(long)]
+    plaintext_login: bool,
     /// Compare byte by byte instead of by status and meaning
     #[arg(long)]
     strict: bool,
@@ -82,6 +85,16 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     })?;
     let route = route(&args.url, recorded.spec)?;
     let cues = Arc::new(cues(reading, &recorded)?);
+    let has_tls = route.server.tls != SchemeTls::Asked;
+    if cues.is_given_tls() && !has_tls && !args.plaintext_login {
+        let with_tls = recorded.spec.schemes.iter().find(|scheme| scheme.tls != SchemeTls::Asked);
+        let with_tls = with_tls.map_or_else(String::new, |scheme| format!("give a URL of {}://, or ", scheme.name));
+        return Err(Failure::usage(format!(
+            "the recorded client logged in within TLS, and {} has none; {with_tls}let the password be read on the way \
+             with --plaintext-login",
+            args.url
+        )));
+    }
     let credentials = credentials(args, &cues)?;
     if let Some(why) = &cues.cut {
         warn(&format!("the recording is played only up to a point: {why}"));
@@ -107,7 +120,8 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
         answer_within: seconds(args.timeout),
         news_within: seconds(args.news_timeout),
         credentials,
-        has_tls: route.server.tls != SchemeTls::Asked,
+        has_tls,
+        bares_logins: args.plaintext_login,
         nonce: String::new(),
     };
     let store = Store::open(&globals.dir).map_err(Failure::usage)?;

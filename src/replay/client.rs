@@ -35,6 +35,8 @@ pub struct Manner {
     pub credentials: Option<Credentials>,
     /// The connection has TLS whatever the client asks for: then it does not ask.
     pub has_tls: bool,
+    /// It logs in without TLS too where the recorded client logged in within TLS.
+    pub bares_logins: bool,
     /// Printable, without commas, different in each session.
     pub nonce: String,
 }
@@ -229,6 +231,13 @@ impl Client {
                 self.stopped = Some("the server ended the connection".to_owned());
                 continue;
             }
+            if self.would_bare(part) {
+                let name = part.of.and_then(|place| cues.commands.get(place)).map_or("", |asked| &asked.command.verb);
+                self.stop(format!(
+                    "{name} was said within TLS when it was recorded, and there is none here, so that it is not said"
+                ));
+                continue;
+            }
             let bytes = self.said(part, now);
             self.advance();
             if let Some(bytes) = bytes {
@@ -339,6 +348,12 @@ impl Client {
             return true;
         }
         self.state(command).refused && !matches!(part.what, What::Command | What::Login(_))
+    }
+
+    /// Whether anybody on the way could read a login that was protected when it was recorded.
+    fn would_bare(&self, part: &Part) -> bool {
+        let protected = self.manner.has_tls || self.hearing.upgraded() || self.manner.bares_logins;
+        part.in_tls && !protected && matches!(part.what, What::Login(_))
     }
 
     fn send(&mut self, bytes: Vec<u8>, now: Stamp) -> Vec<u8> {

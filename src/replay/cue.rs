@@ -57,6 +57,8 @@ pub struct Part {
     pub wire: Vec<u8>,
     /// What it waited for, since the part before.
     pub waits: Vec<Wait>,
+    /// The connection had TLS, at one of its legs at least.
+    pub in_tls: bool,
     /// Microseconds between what it waited for, or the part before, and this one.
     pub thought_us: u64,
 }
@@ -100,6 +102,20 @@ impl Cues {
     }
 }
 
+impl Cues {
+    /// Whether a login was said within TLS that the client itself never asked for: it was there from the first byte, or
+    /// somebody else saw to it.
+    #[must_use]
+    pub fn is_given_tls(&self) -> bool {
+        let asks = |part: &Part| {
+            let asked = part.of.and_then(|place| self.commands.get(place));
+            asked.is_some_and(|asked| (self.spec.renew.starttls)(&asked.command))
+        };
+        let mut before = self.parts.iter().take_while(|part| !asks(part));
+        before.any(|part| part.in_tls && matches!(part.what, What::Login(_)))
+    }
+}
+
 /// Reads a recording.
 pub struct Reading {
     cues: Cues,
@@ -108,6 +124,7 @@ pub struct Reading {
     open: Vec<usize>,
     waits: Vec<Wait>,
     greetings: u32,
+    in_tls: bool,
     /// When the last thing was said that the next part follows.
     since: Option<Stamp>,
     next: Option<Seq>,
@@ -141,6 +158,7 @@ impl Reading {
             open: Vec::new(),
             waits: Vec::new(),
             greetings: 0,
+            in_tls: false,
             since: None,
             next: None,
             said: 0,
@@ -225,7 +243,8 @@ impl Reading {
                 self.cut("the login put on a security layer there, of which nobody else has the keys");
             }
             Body::Close(_) => self.closed = true,
-            Body::Open(_) | Body::Tls(_) | Body::Content(_) | Body::Raw | Body::Note(_) | Body::Compress { .. } => {}
+            Body::Tls(tls) => self.in_tls |= tls.error.is_none(),
+            Body::Open(_) | Body::Content(_) | Body::Raw | Body::Note(_) | Body::Compress { .. } => {}
         }
     }
 
@@ -307,7 +326,7 @@ impl Reading {
             last.wire.extend(wire);
             return;
         }
-        self.cues.parts.push(Part { of, what, wire, waits, thought_us });
+        self.cues.parts.push(Part { of, what, wire, waits, in_tls: self.in_tls, thought_us });
     }
 
     fn reply(&mut self, reply: &Reply, event: &Event<'_>) {

@@ -26,6 +26,8 @@ pub struct Heard {
     /// What the server said.
     pub said: Vec<Body>,
     pub compressed: bool,
+    /// The server has accepted an upgrade to TLS.
+    pub upgraded: bool,
 }
 
 impl Hearing {
@@ -38,6 +40,12 @@ impl Hearing {
     #[must_use]
     pub fn compressed(&self) -> bool {
         self.heard.compressed
+    }
+
+    /// Whether there is TLS from here on.
+    #[must_use]
+    pub fn upgraded(&self) -> bool {
+        self.heard.upgraded
     }
 
     /// How many things the server said that have not been taken yet.
@@ -96,6 +104,7 @@ impl Hearing {
                 Flow::All => return,
                 Flow::Stop { at, why: Stop::StartTls { .. } } => {
                     self.dialog.upgraded(true);
+                    self.heard.upgraded = true;
                     // What stood behind it in plaintext the session has thrown away: this came through TLS.
                     bytes.drain(..at.min(bytes.len()));
                 }

@@ -302,6 +302,45 @@ fn exactly_what_was_changed_differs() {
     assert!(text.text().contains("≠") && text.text().contains("only in A: STARTTLS"), "{text}");
 }
 
+/// How often somebody logged in, or tried to, in the last session of each protocol.
+fn logins(recorded: &Recorded, count: usize) -> usize {
+    let all = Recording::all(&recorded.mailtap.dir).unwrap();
+    let verbs: Vec<String> = all[all.len() - count..].iter().flat_map(Recording::verbs).collect();
+    let words = ["LOGIN", "AUTHENTICATE", "AUTH", "USER", "PASS"];
+    verbs.iter().filter(|verb| words.contains(&verb.as_str())).count()
+}
+
+#[test]
+fn a_login_that_was_said_within_tls_is_not_said_without() {
+    let plain = Fresh::start(|config| {
+        config.tls = None;
+        (config.ports.imaps, config.ports.pop3s, config.ports.submissions) = (None, None, None);
+    });
+    let by_starttls = record(Security::StartTls, &[], |port, ca, _| by_curl(port, ca, Security::StartTls));
+    let implicit = record(Security::Implicit, &[], |port, ca, _| by_curl(port, ca, Security::Implicit));
+    for (security, recorded) in [(Security::StartTls, &by_starttls), (Security::Implicit, &implicit)] {
+        let before = Recording::all(&recorded.mailtap.dir).unwrap().len();
+        for (at, protocol) in ["smtp", "imap", "pop3"].into_iter().enumerate() {
+            let (session, url) = (&recorded.recordings[at].path, plain.url(protocol, Security::Plain));
+            let ran = replay(recorded, session, &plain, &url, &["--json", "--timeout", "5"]);
+            assert!(ran.errors().contains("within TLS"), "{ran}");
+            // Where the client asks for TLS it can be found out only there that it does not come.
+            let asks = security == Security::StartTls;
+            assert_eq!(ran.code, Some(if asks { 1 } else { 2 }), "{ran}");
+            assert!(asks || ran.errors().contains("--plaintext-login"), "{ran}");
+            let count = Recording::all(&recorded.mailtap.dir).unwrap().len();
+            assert_eq!(count, before + usize::from(asks) * (at + 1), "{ran}");
+        }
+        assert_eq!(logins(recorded, Recording::all(&recorded.mailtap.dir).unwrap().len() - before), 0);
+        for (at, protocol) in ["smtp", "imap", "pop3"].into_iter().enumerate() {
+            let (session, url) = (&recorded.recordings[at].path, plain.url(protocol, Security::Plain));
+            let ran = replay(recorded, session, &plain, &url, &["--json", "--plaintext-login"]);
+            assert!(ran.code == Some(1) && !ran.errors().contains("within TLS"), "{ran}");
+            assert!(logins(recorded, 1) > 0, "{ran}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_played_is_said_before_connecting() {
     let recorded = record(Security::Plain, &["--bodies", "none"], |port, ca, _| by_curl(port, ca, Security::Plain));

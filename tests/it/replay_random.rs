@@ -48,6 +48,7 @@ fn play(cues: Cues, server: &[Vec<u8>], speed: Option<f64>) -> usize {
         news_within: 10_000_000,
         credentials: Some(credentials),
         has_tls: false,
+        bares_logins: false,
         nonce: "nonce".to_owned(),
     };
     let mut client = Client::new(Arc::new(cues), manner);
