@@ -122,6 +122,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
         credentials,
         has_tls,
         bares_logins: args.plaintext_login,
+        host: route.upstream.host.clone(),
         nonce: String::new(),
     };
     let store = Store::open(&globals.dir).map_err(Failure::usage)?;

@@ -2,6 +2,8 @@
 //! Takes a mechanism, who logs in, and challenges; gives responses as they are before base64.
 //! Knows no protocol's framing of them, and no source of randomness: the nonce is given.
 
+mod digest;
+
 use std::fmt::Write;
 
 use base64::Engine;
@@ -10,11 +12,14 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
+use self::digest::Digest as DigestMd5;
+
 /// The mechanisms that can be answered.
 pub const MECHANISMS: &[&str] = &[
     "PLAIN",
     "LOGIN",
     "CRAM-MD5",
+    "DIGEST-MD5",
     "SCRAM-SHA-1",
     "SCRAM-SHA-256",
     "SCRAM-SHA-512",
@@ -41,24 +46,36 @@ pub struct Answering {
     mechanism: String,
     credentials: Credentials,
     nonce: String,
+    uri: String,
     step: usize,
+    /// DIGEST-MD5, once the challenge is answered.
+    digest: Option<DigestMd5>,
     /// What was said in a SCRAM exchange, which its last message signs.
     first: String,
 }
 
 impl Answering {
-    /// None where the mechanism is not among [`MECHANISMS`]. The nonce is printable text without commas.
+    /// None where the mechanism is not among [`MECHANISMS`]. The nonce is printable text without commas; the service is
+    /// named as in `imap/mail.example` (RFC 2831 §2.1.2, digest-uri).
     #[must_use]
-    pub fn new(mechanism: &str, credentials: Credentials, nonce: String) -> Option<Answering> {
+    pub fn new(mechanism: &str, credentials: Credentials, nonce: String, uri: String) -> Option<Answering> {
         let mechanism = mechanism.to_ascii_uppercase();
         // Without a channel binding, the mechanism is the plain one.
         MECHANISMS.contains(&mechanism.as_str()).then(|| Answering {
             mechanism,
             credentials,
             nonce,
+            uri,
             step: 0,
+            digest: None,
             first: String::new(),
         })
+    }
+
+    /// Whether the client can speak first.
+    #[must_use]
+    pub fn begins(&self) -> bool {
+        !matches!(self.mechanism.as_str(), "CRAM-MD5" | "DIGEST-MD5")
     }
 
     /// The next response. The challenge is empty for the first one of mechanisms in which the client begins. None
@@ -75,6 +92,12 @@ impl Answering {
                 if name { user.clone().into_bytes() } else { password.clone().into_bytes() }
             }
             "CRAM-MD5" => format!("{user} {}", hex(&hmac::<Md5>(password.as_bytes(), challenge, 64))).into_bytes(),
+            "DIGEST-MD5" if first => {
+                let (response, digest) = DigestMd5::respond(challenge, &self.credentials, &self.nonce, &self.uri)?;
+                self.digest = Some(digest);
+                response
+            }
+            "DIGEST-MD5" if !self.digest.as_ref()?.is_proven(challenge) => return None,
             "XOAUTH2" if first => format!("user={user}\x01auth=Bearer {password}\x01\x01").into_bytes(),
             "OAUTHBEARER" if first => format!("n,a={},\x01auth=Bearer {password}\x01\x01", name(user)).into_bytes(),
             // RFC 7628 §3.2.3: an error is answered with one byte before the server says no.
@@ -178,7 +201,7 @@ mod tests {
 
     fn login(mechanism: &str, user: &str, password: &str, nonce: &str) -> Answering {
         let credentials = Credentials { user: user.to_owned(), password: password.to_owned() };
-        Answering::new(mechanism, credentials, nonce.to_owned()).unwrap()
+        Answering::new(mechanism, credentials, nonce.to_owned(), "imap/mail.example".to_owned()).unwrap()
     }
 
     fn text(response: Option<Vec<u8>>) -> String {
@@ -216,8 +239,13 @@ mod tests {
         scram.respond(b"");
         assert_eq!(scram.respond(b"r=abcd,s=AAAA,i=4000000000"), None);
         assert!(
-            Answering::new("GSSAPI", Credentials { user: String::new(), password: String::new() }, String::new())
-                .is_none()
+            Answering::new(
+                "GSSAPI",
+                Credentials { user: String::new(), password: String::new() },
+                String::new(),
+                String::new()
+            )
+            .is_none()
         );
     }
 

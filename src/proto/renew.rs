@@ -14,6 +14,8 @@ pub const SET_MAX: usize = 10_000;
 
 /// One protocol's knowledge of what is to be said anew.
 pub struct Renew {
+    /// What SASL calls the service (RFC 4422 §4).
+    pub service: &'static str,
     /// What a command has to do with logging in.
     pub login: fn(&Command) -> Option<Login>,
     /// A line that logs in, in place of the recorded one of this command.
@@ -88,6 +90,7 @@ impl Learned {
 impl Renew {
     /// For a protocol in which nothing is said anew.
     pub const NOTHING: Renew = Renew {
+        service: "",
         login: |_| None,
         say: |_, _| Vec::new(),
         response: |text| format!("{text}\r\n").into_bytes(),

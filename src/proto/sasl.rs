@@ -236,7 +236,8 @@ fn digest(message: &[u8], args: &mut Object) -> Option<String> {
     directive_value(message, "username").and_then(name)
 }
 
-fn directive_value<'m>(message: &'m [u8], directive: &str) -> Option<&'m [u8]> {
+/// The value of a directive (RFC 2831 §2.1), as it stands in its quotes.
+pub(super) fn directive_value<'m>(message: &'m [u8], directive: &str) -> Option<&'m [u8]> {
     let mut rest = message;
     loop {
         let equals = memchr::memchr(b'=', rest)?;

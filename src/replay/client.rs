@@ -37,6 +37,8 @@ pub struct Manner {
     pub has_tls: bool,
     /// It logs in without TLS too where the recorded client logged in within TLS.
     pub bares_logins: bool,
+    /// What the server is called.
+    pub host: String,
     /// Printable, without commas, different in each session.
     pub nonce: String,
 }

@@ -49,6 +49,7 @@ fn play(cues: Cues, server: &[Vec<u8>], speed: Option<f64>) -> usize {
         credentials: Some(credentials),
         has_tls: false,
         bares_logins: false,
+        host: "mail.example".to_owned(),
         nonce: "nonce".to_owned(),
     };
     let mut client = Client::new(Arc::new(cues), manner);

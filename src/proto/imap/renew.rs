@@ -8,6 +8,7 @@ use crate::event::{Command, Reply};
 use crate::proto::renew::{Learned, Login, Renew, SET_MAX, Secret, argument, quoted, sasl};
 
 pub(super) const RENEW: Renew = Renew {
+    service: "imap",
     login: |command| match command.verb.as_str() {
         "LOGIN" => Some(Login::Both),
         "AUTHENTICATE" => sasl(command),

@@ -6,6 +6,7 @@ use crate::event::Command;
 use crate::proto::renew::{Login, Renew, Secret, sasl};
 
 pub(super) const RENEW: Renew = Renew {
+    service: "pop",
     login: |command| match command.verb.as_str() {
         "USER" => Some(Login::User),
         "PASS" => Some(Login::Password),

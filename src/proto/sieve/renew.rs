@@ -6,6 +6,7 @@ use crate::event::Command;
 use crate::proto::renew::{Renew, Secret, quoted, sasl};
 
 pub(super) const RENEW: Renew = Renew {
+    service: "sieve",
     login: |command| if command.verb == "AUTHENTICATE" { sasl(command) } else { None },
     say,
     response: |text| format!("{}\r\n", quoted(text)).into_bytes(),

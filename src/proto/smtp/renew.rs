@@ -6,6 +6,7 @@ use crate::event::Command;
 use crate::proto::renew::{Renew, Secret, sasl};
 
 pub(super) const RENEW: Renew = Renew {
+    service: "smtp",
     login: |command| if command.verb == "AUTH" { sasl(command) } else { None },
     say,
     refuses: |status| status.starts_with(['4', '5']),

@@ -62,8 +62,10 @@ impl Client {
             }
             Login::Sasl { mechanism, initial } => {
                 let credentials = Credentials { user, password };
-                let mut answering = Answering::new(mechanism, credentials, self.manner.nonce.clone())?;
-                let first = if *initial { Some(STANDARD.encode(answering.respond(b"")?)) } else { None };
+                let uri = format!("{}/{}", cues.spec.renew.service, self.manner.host);
+                let mut answering = Answering::new(mechanism, credentials, self.manner.nonce.clone(), uri)?;
+                let first =
+                    if *initial && answering.begins() { Some(STANDARD.encode(answering.respond(b"")?)) } else { None };
                 self.answering = Some((place, answering));
                 say(command, &Secret::Sasl(mechanism, first.as_deref()))
             }
