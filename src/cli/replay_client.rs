@@ -70,6 +70,9 @@ pub struct Args {
     /// Print one JSON object for each difference, then a report
     #[arg(long, conflicts_with = "all")]
     json: bool,
+    /// Print the counts alone; with --json, the report alone
+    #[arg(long, short, conflicts_with = "all")]
+    quiet: bool,
     #[command(flatten)]
     recording: RecordingArgs,
     #[command(flatten)]
@@ -132,7 +135,8 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     let calls = calls.map_err(|error| Failure::work(format!("cannot record: {error}")))?;
     let stage = Stage { cues, manner, route: Arc::new(route), of: recorded.session.clone() };
     if let Some(repeat) = args.repeat {
-        return replay_load::run(&stage, calls, repeat, args.concurrency, args.json, globals);
+        let form = Form { json: args.json, quiet: args.quiet };
+        return replay_load::run(&stage, calls, repeat, args.concurrency, form, globals);
     }
     serving::block_on(async {
         let mut signals = Signals::catch()?;
@@ -193,7 +197,7 @@ fn told(
         diff::rows(&found, &sides, &mut table, &mut text);
         text
     };
-    print(&text)?;
+    Form { json: args.json, quiet: args.quiet }.print(&text)?;
     if played.client.missed > 0 {
         say(&format!("{} that the recorded client was told of never came", played.client.missed));
     }
@@ -204,9 +208,22 @@ fn told(
     }
 }
 
-pub(super) fn print(text: &str) -> Result<(), Failure> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::output(&error))
+/// What of the result is printed.
+#[derive(Clone, Copy)]
+pub(super) struct Form {
+    pub(super) json: bool,
+    /// Its end alone: the report, or the paragraph with the counts.
+    pub(super) quiet: bool,
+}
+
+impl Form {
+    pub(super) fn print(self, text: &str) -> Result<(), Failure> {
+        let end = if self.json { "\n" } else { "\n\n" };
+        let last = text.trim_end().rsplit(end).next().map_or(0, |last| text.trim_end().len() - last.len());
+        let text = if self.quiet { text.get(last..).unwrap_or_default() } else { text };
+        let mut out = BufWriter::new(io::stdout().lock());
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::output(&error))
+    }
 }
 
 /// The route to the server; its listener stands for nothing.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::replay_client::print;
+use super::replay_client::Form;
 use super::replay_stage::Stage;
 use super::serving::{self, Signals};
 use super::{Failure, Globals};
@@ -24,7 +24,7 @@ pub(super) fn run(
     calls: Calls,
     repeat: u64,
     concurrency: u64,
-    json: bool,
+    form: Form,
     globals: &Globals,
 ) -> Result<(), Failure> {
     let tally = Arc::new(Mutex::new(Tally::default()));
@@ -69,8 +69,8 @@ pub(super) fn run(
     })?;
     let took = net::now().since(begun);
     let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    let text = if json { load_json(&tally, repeat, took) } else { load_text(&tally, repeat, took, globals) };
-    print(&text)?;
+    let text = if form.json { load_json(&tally, repeat, took) } else { load_text(&tally, repeat, took, globals) };
+    form.print(&text)?;
     if tally.is_same() { Ok(()) } else { Err(Failure::Differs) }
 }
 

@@ -211,6 +211,22 @@ fn a_server_that_talks_without_end_is_left_before_it_fills_the_disk() {
 }
 
 #[test]
+fn the_end_of_the_result_can_be_had_alone() {
+    let recorded = Recorded::imap();
+    let url = format!("imap://{}", answers(friendly));
+    for more in [&["--quiet"][..], &["--quiet", "--repeat", "2"]] {
+        let ran = recorded.play(&url, more);
+        assert_eq!((ran.code, ran.text().lines().count()), (Some(0), 1), "{ran}");
+        assert!(ran.text().starts_with("{\"kind\":\"report\",\"matched\":"), "{ran}");
+    }
+    let args = ["replay", "client", recorded.path.to_str().unwrap(), &url, "--password-env", "WORD", "--quiet"];
+    let mut command = command(&recorded.stage.mailtap.dir, &[&args[..], &["--timeout", "1"]].concat());
+    let ran = Ran::with_limit(command.env("WORD", PASSWORD), b"", ENDS_WITHIN);
+    assert!(ran.code == Some(0) && ran.text().starts_with("5 the same; A took "), "{ran}");
+    assert_eq!(ran.text().lines().count(), 1, "{ran}");
+}
+
+#[test]
 fn what_was_wrong_is_said_once() {
     let recorded = Recorded::imap();
     let mut text = std::fs::read_to_string(&recorded.path).unwrap();
