@@ -1,0 +1,276 @@
+//! The lines of a message: how they end, and what the dots at their beginning mean.
+//! Takes content in whatever stretches it comes, gives findings and what is known of it at its end.
+//! Does not know which protocol carries it.
+
+use super::Found;
+use crate::event::{Content, Seq};
+use crate::findings;
+
+/// Looks at the lines of a message, in whatever stretches it comes.
+#[derive(Default)]
+pub struct Lines {
+    of: Option<Seq>,
+    /// How the line before ended.
+    before: End,
+    /// The line so far: its first two bytes and its length.
+    first: [u8; 2],
+    length: u64,
+    /// A CR came, and what is behind it is not known yet.
+    pending: bool,
+    bytes: u64,
+    /// Dots that were put before others, and do not count.
+    stuffed: u64,
+    lf: u64,
+    cr: u64,
+    near: u64,
+    unstuffed: u64,
+    high: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum End {
+    #[default]
+    Crlf,
+    Lf,
+    Cr,
+}
+
+/// What is known of a message at its end.
+pub struct Told {
+    /// Octets of the message itself, without what was put in for its way.
+    pub octets: u64,
+    /// It has bytes above 127.
+    pub high: bool,
+}
+
+impl Lines {
+    /// Takes a piece of content; what stands behind the content itself, its terminator, is left out.
+    pub fn take(&mut self, wire: &[u8], content: &Content) {
+        if self.of != Some(content.of) {
+            *self = Lines { of: Some(content.of), ..Lines::default() };
+        }
+        let counted = usize::try_from(content.bytes.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+        let data = wire.get(..counted).unwrap_or(wire);
+        self.bytes += data.len() as u64;
+        let shape = Shape::of(data);
+        self.high |= shape.high;
+        if self.is_plain(data, &shape) {
+            self.skip(data);
+        } else {
+            self.walk(data);
+        }
+    }
+
+    /// Whether a stretch has nothing but whole lines that end in CRLF and begin with no dot: most of all that is sent.
+    fn is_plain(&self, data: &[u8], shape: &Shape) -> bool {
+        let Some((&first, &last)) = data.first().zip(data.last()) else { return true };
+        let dotted = if self.length == 0 { !self.pending && first == b'.' } else { self.first.first() == Some(&b'.') };
+        let pairs = shape.crlf + u64::from(self.pending && first == b'\n');
+        let returns = shape.cr + u64::from(self.pending) - u64::from(last == b'\r');
+        !dotted && !shape.dots && shape.lf == pairs && returns == pairs
+    }
+
+    /// Takes a stretch in which there is nothing to find.
+    fn skip(&mut self, data: &[u8]) {
+        let mut rest = data;
+        if let Some(end) = memchr::memrchr(b'\n', data) {
+            rest = data.get(end + 1..).unwrap_or_default();
+            (self.before, self.first, self.length, self.pending) = (End::Crlf, [0; 2], 0, false);
+        }
+        let line = rest.strip_suffix(b"\r").unwrap_or(rest);
+        self.within(line);
+        self.pending |= line.len() < rest.len();
+    }
+
+    /// Takes a stretch line by line.
+    fn walk(&mut self, data: &[u8]) {
+        let mut at = 0;
+        for found in memchr::memchr2_iter(b'\r', b'\n', data) {
+            self.within(data.get(at..found).unwrap_or_default());
+            at = found + 1;
+            match (data.get(found), self.pending) {
+                (Some(b'\n'), true) => {
+                    self.pending = false;
+                    self.ended(End::Crlf);
+                }
+                (Some(b'\n'), false) => self.ended(End::Lf),
+                (_, true) => self.ended(End::Cr),
+                (_, false) => self.pending = true,
+            }
+        }
+        self.within(data.get(at..).unwrap_or_default());
+    }
+
+    /// Bytes of a line that are no line ends.
+    fn within(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.pending) {
+            self.ended(End::Cr);
+        }
+        if self.length < 2 {
+            let rest = self.first.iter_mut().skip(usize::try_from(self.length).unwrap_or(0));
+            rest.zip(bytes).for_each(|(to, byte)| *to = *byte);
+        }
+        self.length += bytes.len() as u64;
+    }
+
+    fn ended(&mut self, end: End) {
+        match end {
+            End::Crlf => {}
+            End::Lf => self.lf += 1,
+            End::Cr => self.cr += 1,
+        }
+        let [first, second] = self.first;
+        if first == b'.' && self.length == 1 && (self.before != End::Crlf || end != End::Crlf) {
+            self.near += 1;
+        } else if first == b'.' && self.length > 0 && self.before == End::Crlf {
+            *(if second == b'.' && self.length > 1 { &mut self.stuffed } else { &mut self.unstuffed }) += 1;
+        }
+        (self.before, self.first, self.length) = (end, [0; 2], 0);
+    }
+
+    /// The message has ended: says what is wrong with its lines. `dotted` where a dot at the beginning of a line stands
+    /// for something.
+    pub fn end(&mut self, whose: &str, dotted: bool, out: &mut Found) -> Told {
+        if self.pending {
+            self.cr += 1;
+        }
+        let Lines { of, bytes, stuffed, lf, cr, near, unstuffed, high, .. } = std::mem::take(self);
+        let of = of.unwrap_or_default();
+        let lines = |count: u64| if count == 1 { "one line".to_owned() } else { format!("{count} lines") };
+        if lf > 0 {
+            out.add(&findings::BARE_LF, of, format!("{whose}: {} in LF without CR", ends(lf)));
+        }
+        if cr > 0 {
+            let text = format!("{whose}: {cr} CR without LF behind {}", if cr == 1 { "it" } else { "them" });
+            out.add(&findings::BARE_CR, of, text);
+        }
+        if !dotted {
+            return Told { octets: bytes, high };
+        }
+        if near > 0 {
+            let text = format!(
+                "{whose}: {} with nothing but a dot, and another line end than CRLF around it; some servers take that for \
+                 the end of the message",
+                lines(near)
+            );
+            out.add(&findings::NEAR_TERMINATOR, of, text);
+        }
+        if unstuffed > 0 {
+            let begin = if unstuffed == 1 { "begins" } else { "begin" };
+            let text = format!(
+                "{whose}: {} {begin} with a dot that was not doubled; the receiver takes it away",
+                lines(unstuffed)
+            );
+            out.add(&findings::MISSING_DOT_STUFFING, of, text);
+        }
+        Told { octets: bytes - stuffed, high }
+    }
+}
+
+/// What a stretch holds, counted.
+struct Shape {
+    cr: u64,
+    lf: u64,
+    crlf: u64,
+    /// A dot stands behind an LF.
+    dots: bool,
+    high: bool,
+}
+
+impl Shape {
+    fn of(data: &[u8]) -> Shape {
+        Shape {
+            cr: memchr::memchr_iter(b'\r', data).count() as u64,
+            lf: memchr::memchr_iter(b'\n', data).count() as u64,
+            crlf: pairs(data),
+            dots: memchr::memmem::find(data, b"\n.").is_some(),
+            high: !data.is_ascii(),
+        }
+    }
+}
+
+/// How often CRLF stands in it. Counted in bytes, which a processor does for many at a time; so no block may be longer
+/// than a byte counts to.
+fn pairs(data: &[u8]) -> u64 {
+    let next = data.get(1..).unwrap_or_default();
+    let blocks = data.chunks(255).zip(next.chunks(255));
+    let counted = blocks.map(|(block, next)| {
+        let pair = |(&byte, &next): (&u8, &u8)| u8::from(byte == b'\r') & u8::from(next == b'\n');
+        u64::from(block.iter().zip(next).map(pair).sum::<u8>())
+    });
+    counted.sum()
+}
+
+fn ends(count: u64) -> String {
+    if count == 1 { "one line ends".to_owned() } else { format!("{count} lines end") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &[u8], cut: usize) -> (Vec<String>, u64, bool) {
+        let mut lines = Lines::default();
+        let mut bytes = 0;
+        for chunk in text.chunks(cut) {
+            bytes += chunk.len() as u64;
+            lines.take(chunk, &Content { of: 7, bytes, ..Content::default() });
+        }
+        let mut found = Found::default();
+        let told = lines.end("it", true, &mut found);
+        assert!(found.0.iter().all(|note| note.about == Some(7)));
+        (found.0.into_iter().map(|note| note.code).collect(), told.octets, told.high)
+    }
+
+    proptest::proptest! {
+        /// Plain stretches are skipped; what is found must not depend on that.
+        #[test]
+        fn skipping_finds_what_walking_finds(text in proptest::collection::vec(
+            proptest::sample::select(vec!["\r\n", "\r\n", "\r\n", "a", "bc", ".", "\r", "\n", "..", "ü"]), 0..60,
+        ), cut in 1_usize..20) {
+            let text = text.concat().into_bytes();
+            // By single bytes nothing but line ends can be skipped.
+            proptest::prop_assert_eq!(told(&text, cut), told(&text, 1));
+            let mut walked = Lines { bytes: text.len() as u64, high: !text.is_ascii(), ..Lines::default() };
+            walked.walk(&text);
+            let mut found = Found::default();
+            let end = walked.end("it", true, &mut found);
+            let codes: Vec<String> = found.0.into_iter().map(|note| note.code).collect();
+            proptest::prop_assert_eq!(told(&text, cut), (codes, end.octets, end.high));
+        }
+    }
+
+    #[test]
+    fn lines_are_judged_the_same_however_they_are_cut() {
+        let cases: &[(&[u8], &[&str], u64)] = &[
+            (b"a\r\n..dot\r\n..\r\nb\r\n", &[], 15),
+            (b"a\r\n.dot\r\n", &["missing-dot-stuffing"], 9),
+            (b"a\nb\r\n", &["bare-lf"], 5),
+            (b"a\rb\r\n", &["bare-cr"], 5),
+            (b"a\r\r\n", &["bare-cr"], 4),
+            (b"a\r\n\r", &["bare-cr"], 4),
+            (b"a\n.\nMAIL\r\n", &["bare-lf", "near-terminator"], 10),
+            (b"a\n.\r\nMAIL\r\n", &["bare-lf", "near-terminator"], 11),
+            (b"a\r\n.\nMAIL\r\n", &["bare-lf", "near-terminator"], 11),
+            (b"a\r.\rMAIL\r\n", &["bare-cr", "near-terminator"], 10),
+            (b"a\r\n.\rMAIL\r\n", &["bare-cr", "near-terminator"], 11),
+            (b"a.\r\n. \r\n", &["missing-dot-stuffing"], 8),
+            (b"", &[], 0),
+        ];
+        for (text, codes, octets) in cases {
+            for cut in 1..=text.len().max(1) {
+                let (found, counted, high) = told(text, cut);
+                assert_eq!(
+                    (found.iter().map(String::as_str).collect::<Vec<_>>(), counted),
+                    (codes.to_vec(), *octets),
+                    "{text:?} by {cut}"
+                );
+                assert!(!high);
+            }
+        }
+        assert!(told("ü\r\n".as_bytes(), 1).2);
+    }
+}
