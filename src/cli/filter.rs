@@ -32,9 +32,9 @@ pub struct SessionArgs {
     /// Only sessions that failed: not closed cleanly, not logged in, no TLS, or no server
     #[arg(long)]
     failed: bool,
-    /// Only sessions with this finding (mailtap findings lists them)
+    /// Only sessions with this finding (mailtap findings lists them); given several times, with any of them
     #[arg(long, value_name = "CODE")]
-    finding: Option<String>,
+    finding: Vec<String>,
 }
 
 /// Which events.
@@ -60,7 +60,7 @@ pub struct Sessions {
     until: Option<Stamp>,
     client: Option<Client>,
     failed: bool,
-    finding: Option<&'static str>,
+    findings: Vec<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,7 +81,8 @@ impl Sessions {
             let name = name.to_ascii_lowercase();
             proto::scheme(&name).map_or(name, |(spec, _)| spec.name.to_owned())
         });
-        let finding = args.finding.as_deref().map(super::findings::known).transpose()?;
+        let known = |code: &String| super::findings::known(code).map(|finding| finding.code);
+        let findings = args.finding.iter().map(known).collect::<Result<_, _>>()?;
         Ok(Sessions {
             protocol,
             user: args.user.as_ref().map(|user| user.to_lowercase()),
@@ -89,7 +90,7 @@ impl Sessions {
             until: time("--until", &args.until, true)?,
             client: args.client.as_deref().map(client),
             failed: args.failed,
-            finding: finding.map(|finding| finding.code),
+            findings,
         })
     }
 
@@ -102,7 +103,7 @@ impl Sessions {
             && self.until.is_none()
             && self.client.is_none()
             && !self.failed
-            && self.finding.is_none()
+            && self.findings.is_empty()
     }
 
     #[must_use]
@@ -114,7 +115,7 @@ impl Sessions {
             && self.until.is_none_or(|until| entry.opened < until)
             && self.client.as_ref().is_none_or(|client| client.is(&entry.client))
             && (!self.failed || entry.failed.is_some())
-            && self.finding.is_none_or(|code| entry.findings.iter().any(|found| found == code))
+            && (self.findings.is_empty() || entry.findings.iter().any(|found| self.findings.contains(&found.as_str())))
     }
 }
 

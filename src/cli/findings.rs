@@ -41,11 +41,11 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
 /// There is none; says which are near.
 pub(super) fn known(code: &str) -> Result<&'static Finding, Failure> {
     findings::find(code).ok_or_else(|| {
-        let part = code.to_ascii_lowercase();
-        let near: Vec<&str> = findings::all()
-            .map(|finding| finding.code)
-            .filter(|other| other.split('-').any(|word| part.contains(word)))
-            .collect();
+        let asked = code.to_ascii_lowercase();
+        // Two letters say nothing.
+        let shares = |word: &str| word.len() > 2 && asked.split(['-', '_', ' ']).any(|part| part == word);
+        let near: Vec<&str> =
+            findings::all().map(|finding| finding.code).filter(|other| other.split('-').any(shares)).collect();
         let hint = if near.is_empty() { String::new() } else { format!("; there are {}", near.join(", ")) };
         Failure::usage(format!("no finding has the code {code:?}{hint} (mailtap findings lists all)"))
     })

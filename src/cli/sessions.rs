@@ -6,7 +6,8 @@ use std::io::{self, BufWriter, Write};
 
 use super::filter::{SessionArgs, Sessions};
 use super::{Failure, Globals};
-use crate::event::Stamp;
+use crate::event::{Level, Stamp};
+use crate::findings;
 use crate::store::{Entry, Library, Status};
 use crate::view::{Style, json_line, listing};
 
@@ -54,6 +55,9 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
 
 fn row(entry: &Entry, now: Stamp, style: Style, text: &mut String) {
     let ended = |number: u64| (entry.status != Status::Running).then_some(number);
+    // What is only worth knowing would hide what is wrong.
+    let warns = |code: &&str| findings::find(code).is_none_or(|finding| finding.level == Level::Warn);
+    let found: Vec<&str> = entry.findings.iter().map(String::as_str).filter(warns).collect();
     let row = listing::Row {
         session: &entry.session,
         opened: entry.opened,
@@ -68,7 +72,7 @@ fn row(entry: &Entry, now: Stamp, style: Style, text: &mut String) {
         tls: !entry.tls.is_empty(),
         status: entry.status.name(),
         failed: entry.failed.as_deref(),
-        findings: &entry.findings,
+        findings: &found,
     };
     listing::row(&row, style, text);
 }

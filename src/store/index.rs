@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use crate::event::{Body, Close, Event, Level, Object, Open, Origin, Seq, Side, Stamp};
+use crate::event::{Body, Close, Event, Object, Open, Origin, Seq, Side, Stamp};
 
 use super::flat::{self, Value};
 use super::ids::Id;
@@ -106,7 +106,7 @@ impl Entry {
                 self.login_refused =
                     is_refusal(&reply.status).then(|| format!("login refused: {} {}", reply.status, reply.text));
             }
-            Body::Note(note) if note.level == Level::Warn => self.find(&note.code),
+            Body::Note(note) => self.find(&note.code),
             Body::Close(close) => self.close(close),
             _ => {}
         }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -15,6 +15,12 @@ use super::layout::{Layout, is_day};
 use super::reader::Reader;
 use super::writer::{Index, any_alive, is_alive};
 use super::{Error, mend};
+use crate::event::{Body, Event};
+
+/// How a recording is scanned for notes: in blocks of so many bytes, looking for the kind in the first bytes of each line,
+/// where it stands behind the number and the time.
+const SCAN_BLOCK: usize = 256 * 1024;
+const KIND_WITHIN: usize = 120;
 
 /// Names that an ambiguous word's complaint lists.
 const CANDIDATES_SHOWN: usize = 4;
@@ -73,7 +79,12 @@ impl Library {
             let (size, known) = parsed.next(name);
             useful += size;
             let entry = match known {
-                Some(entry) if entry.status != Status::Running || alive.check(&entry.writer) => entry,
+                Some(entry) if entry.status != Status::Running => entry,
+                Some(mut entry) if alive.check(&entry.writer) => {
+                    // The index tells of a session that goes on only that it has begun.
+                    found_so_far(&self.path(name), &mut entry);
+                    entry
+                }
                 known => {
                     let Some(entry) = self.read(name, known.is_none()) else { continue };
                     if entry.status != Status::Running {
@@ -224,6 +235,23 @@ pub fn read_entry(path: &Path) -> Option<Entry> {
         empty = false;
     }
     (!empty).then_some(entry)
+}
+
+/// Lists what was found in a session that is still being recorded. Its other events are not read.
+fn found_so_far(path: &Path, entry: &mut Entry) {
+    let Ok(file) = fs::File::open(path) else { return };
+    let mut reader = BufReader::with_capacity(SCAN_BLOCK, file);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        let head = line.get(..KIND_WITHIN).unwrap_or(&line);
+        if memchr::memmem::find(head, b"\"kind\":\"note\"").is_some()
+            && let Ok(event) = Event::from_json(line.trim_ascii_end())
+            && let Body::Note(note) = &event.body
+        {
+            entry.find(&note.code);
+        }
+        line.clear();
+    }
 }
 
 fn found_file(path: &Path) -> Result<Found, Error> {

@@ -23,7 +23,7 @@ pub struct Row<'r> {
     pub tls: bool,
     pub status: &'r str,
     pub failed: Option<&'r str>,
-    pub findings: &'r [String],
+    pub findings: &'r [&'r str],
 }
 
 /// Appends the names of the columns.

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use mailtap::event::Origin;
+use mailtap::event::{Level, Origin};
 use mailtap::store::Store;
 use serde_json::Value;
 
@@ -190,6 +190,9 @@ fn sessions_are_found_by_a_finding_and_the_catalogue_explains_it() {
     assert_eq!(ids(dir.path(), &["--finding", "plaintext-password"]), std::slice::from_ref(&first));
     assert_eq!(ids(dir.path(), &["--finding", "PLAINTEXT-password"]), std::slice::from_ref(&first));
     assert!(ids(dir.path(), &["--finding", "bare-lf"]).is_empty());
+    assert_eq!(ids(dir.path(), &["--finding", "bare-lf", "--finding", "plaintext-password"]), [first.clone()]);
+    let unknown = run(dir.path(), &["sessions", "--finding", "nope"]);
+    assert!(unknown.status == 2 && !unknown.err.contains("there are"), "{}", unknown.err);
     let unknown = run(dir.path(), &["sessions", "--finding", "bare-feet"]);
     let said = unknown.err;
     assert!(unknown.status == 2 && said.contains("bare-lf, bare-cr") && said.lines().count() == 1, "{said}");
@@ -208,4 +211,27 @@ fn sessions_are_found_by_a_finding_and_the_catalogue_explains_it() {
         assert_eq!(line["code"], finding.code);
         assert!(out(dir.path(), &["findings"]).contains(finding.what));
     }
+}
+
+#[test]
+fn a_running_session_is_found_by_what_was_found_until_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut session = Session::open(&store, 0, 1, "imap", "127.0.0.1:1");
+    assert!(ids(dir.path(), &["--finding", "preauth"]).is_empty());
+    session.event(1, Origin::Client, b"a NOOP \"kind\":\"note\"\r\n", mailtap::event::Body::Raw);
+    session.warn(2, "preauth");
+    // What is only worth knowing is found too, and stands aside where people look.
+    session.note(3, "slow-answer", Level::Info);
+    session.append(b"{\"seq\":9,\"kind\":\"note\",\"co");
+    for code in ["preauth", "slow-answer"] {
+        assert_eq!(ids(dir.path(), &["--finding", code]), [session.id.clone()]);
+    }
+    let line = listed(dir.path(), &[]).remove(0);
+    assert_eq!(
+        (&line["status"], &line["findings"]),
+        (&"running".into(), &serde_json::json!(["preauth", "slow-answer"]))
+    );
+    let shown = out(dir.path(), &["--color", "never", "sessions"]);
+    assert!(shown.contains("  preauth\n") && !shown.contains("slow-answer"), "{shown}");
 }

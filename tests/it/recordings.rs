@@ -73,7 +73,10 @@ impl Session {
     }
 
     pub fn warn(&mut self, millis: i64, code: &str) {
-        let level = mailtap::event::Level::Warn;
+        self.note(millis, code, mailtap::event::Level::Warn);
+    }
+
+    pub fn note(&mut self, millis: i64, code: &str, level: mailtap::event::Level) {
         let note = Note { level, code: code.to_owned(), text: "look".to_owned(), ..Note::default() };
         self.event(millis, Origin::Proxy, b"", Body::Note(note));
     }
