@@ -63,7 +63,8 @@ pub const TLS_ADVICE: Finding = Finding::info(
 pub const UPSTREAM_UNVERIFIED: Finding = Finding::warn(
     "upstream-unverified",
     "the server's certificate is not to be trusted, and --upstream-insecure let it pass",
-    "Somebody else may pose as the server. Trust its authority with --upstream-ca FILE in place of --upstream-insecure",
+    "Somebody else may pose as the server. In place of --upstream-insecure, trust its authority with --upstream-ca FILE, or \
+     give a name of its certificate in the route",
     "RFC 7817 §3",
 );
 
@@ -90,8 +91,9 @@ pub const CERTIFICATE_NAME: Finding = Finding::warn(
 
 pub const NO_FORWARD_SECRECY: Finding = Finding::warn(
     "no-forward-secrecy",
-    "the key of this TLS connection is encrypted with the certificate's key",
-    "Whoever gets that key later can read what was recorded today: turn on ECDHE cipher suites, or TLS 1.3",
+    "the client offers only cipher suites that encrypt the connection's key with the certificate's (TLS_RSA_WITH_…)",
+    "Whoever gets that key later can read what was recorded today, so mailtap has none of them: turn on ECDHE cipher suites in \
+     the client, or TLS 1.3. A server that has no others shows as tls-nothing-in-common",
     "RFC 9325 §4.1",
 );
 
@@ -126,7 +128,8 @@ pub const TLS_NOTHING_IN_COMMON: Finding = Finding::warn(
 pub const TLS_UNVERIFIED: Finding = Finding::warn(
     "tls-unverified",
     "a certificate could not be verified",
-    "The note says what is wrong with it; --upstream-ca FILE trusts another authority, --upstream-insecure everybody",
+    "The note says what is wrong with it: --upstream-ca FILE trusts another authority, a wrong name is mended in the route, and \
+     --upstream-insecure trusts everybody",
     "RFC 5280 §6",
 );
 
@@ -156,6 +159,13 @@ pub const TLS_ALPN: Finding = Finding::warn(
     "the client insists on a protocol by ALPN that the server did not choose",
     "The client speaks to the wrong port, or the server's ALPN settings are wrong",
     "RFC 7301 §3.2",
+);
+
+pub const TLS_BROKEN: Finding = Finding::warn(
+    "tls-broken",
+    "a side sent something on a connection with TLS that is no TLS, or was damaged",
+    "The session ends there. Something on the way may change bytes, or one side has gone on in plaintext",
+    "RFC 8446 §5.1, RFC 8446 §5.2",
 );
 
 pub const TLS_FAILED: Finding = Finding::warn(
@@ -188,5 +198,6 @@ pub(super) const ALL: &[&Finding] = &[
     &TLS_CLOSED,
     &TLS_TIMEOUT,
     &TLS_ALPN,
+    &TLS_BROKEN,
     &TLS_FAILED,
 ];

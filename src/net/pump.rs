@@ -268,6 +268,11 @@ impl Pump {
     /// A leg can no longer be written to or read from. What its peer said before is still passed on.
     fn broken(&mut self, cx: &mut Context<'_>, side: Side, error: &io::Error) -> Stopped {
         self.drain(cx, side);
+        // What a side makes of the end of the other is lost on everybody. Some go on in plaintext then.
+        if error.kind() == io::ErrorKind::InvalidData && self.has_ended(side.other()) {
+            let by = side.other();
+            return Stopped::Over { by: by.into(), reason: format!("the {} ended the connection", by.name()) };
+        }
         let reason = match error.kind() {
             io::ErrorKind::ConnectionReset => format!("the {} reset the connection", side.name()),
             io::ErrorKind::BrokenPipe => format!("the {} has closed the connection", side.name()),
@@ -280,7 +285,7 @@ impl Pump {
 
     fn tls_failed(&mut self, side: Side, error: &io::Error) -> String {
         let peer = if side == Side::Client { Peer::Client } else { Peer::Server };
-        let failure = failure::of_io(peer, &format!("the {}", side.name()), error);
+        let failure = failure::of_established(peer, &format!("the {}", side.name()), error);
         let text = match &failure.advice {
             Some(advice) => format!("{}: {advice}", failure.text),
             None => failure.text.clone(),

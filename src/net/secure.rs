@@ -124,7 +124,10 @@ impl Secure {
         let verified = watch.verified();
         if let Err(problem) = ended {
             let failure = match (&verified, problem) {
-                (crate::tls::verdict::Verified::No(reason), _) => failure::unverified(reason),
+                (crate::tls::verdict::Verified::No(reason), Problem::Broken(error)) => {
+                    failure::unverified(reason, Some(&error))
+                }
+                (crate::tls::verdict::Verified::No(reason), Problem::Slow) => failure::unverified(reason, None),
                 (_, Problem::Broken(error)) => {
                     failure::of_io(Peer::Server, name, &error).with_answer(name, leg.first())
                 }

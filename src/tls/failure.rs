@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::{AlertDescription, Error as TlsError, PeerIncompatible};
 
-use crate::tls::hello::{Peek, Version};
+use crate::tls::hello::{Offer, Peek, Version};
 use crate::tls::verdict;
 
 /// Which of the two ends of the mail conversation the failed leg leads to.
@@ -71,6 +71,10 @@ pub const CLOSED: &str = "tls-closed";
 pub const TIMEOUT: &str = "tls-timeout";
 /// Code for an ALPN offer that was refused.
 pub const ALPN: &str = "tls-alpn";
+/// Code for bytes in an established connection that are no TLS, or damaged.
+pub const BROKEN: &str = "tls-broken";
+/// Code for a client that has no ciphers with forward secrecy.
+pub const NO_FORWARD_SECRECY: &str = "no-forward-secrecy";
 /// Code for everything else.
 pub const FAILED: &str = "tls-failed";
 
@@ -106,6 +110,38 @@ pub fn of_hello(error: &TlsError, peek: &Peek) -> Failure {
     }
 }
 
+/// The failure behind what rustls reports of a hello that was read and cannot be answered.
+#[must_use]
+pub fn of_offer(error: &TlsError, offer: &Offer) -> Failure {
+    if matches!(error, TlsError::PeerIncompatible(_)) && offer.is_without_forward_secrecy() {
+        return Failure {
+            blame: Blame::Client,
+            code: NO_FORWARD_SECRECY,
+            text: "the client offers only cipher suites without forward secrecy, and mailtap has none of these".into(),
+            advice: Some("use a newer version of the client, or switch ECDHE on in it".into()),
+        };
+    }
+    of_tls(Peer::Client, "the client", error)
+}
+
+/// The failure behind an error of a connection whose handshake is done.
+#[must_use]
+pub fn of_established(peer: Peer, name: &str, error: &io::Error) -> Failure {
+    // Some clients judge the certificate only now, and say so by an alert.
+    let Some(inner) = inner(error).filter(|inner| !matches!(inner, TlsError::AlertReceived(_))) else {
+        return of_io(peer, name, error);
+    };
+    let what = match inner {
+        TlsError::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            "sent something that is no TLS, on a connection that has it".to_owned()
+        }
+        TlsError::DecryptError => "sent something in TLS that was damaged on its way".to_owned(),
+        other => format!("broke the rules of TLS: {other}"),
+    };
+    let blame = if peer == Peer::Client { Blame::Client } else { Blame::Server };
+    Failure { blame, code: BROKEN, text: format!("{name} {what}"), advice: None }
+}
+
 /// The failure behind an error of rustls on the leg to `peer`, which people know as `name`. For the server leg ask
 /// the watch first: a refused certificate has a better sentence there ([`unverified`]).
 #[must_use]
@@ -123,7 +159,8 @@ pub fn of_tls(peer: Peer, name: &str, error: &TlsError) -> Failure {
     match error {
         TlsError::AlertReceived(alert) => of_alert(peer, theirs, name, *alert),
         TlsError::InvalidCertificate(why) => {
-            told(theirs, UNVERIFIED, format!("{name}'s certificate was refused: {why}"), Some(verdict::ADVICE))
+            let advice = verdict::advice(Some(error));
+            told(theirs, UNVERIFIED, format!("{name}'s certificate was refused: {why}"), Some(advice))
         }
         TlsError::NoCertificatesPresented => told(theirs, UNVERIFIED, format!("{name} presented no certificate"), None),
         TlsError::InvalidMessage(rustls::InvalidMessage::InvalidContentType) if peer == Peer::Server => told(
@@ -148,7 +185,7 @@ pub fn of_tls(peer: Peer, name: &str, error: &TlsError) -> Failure {
 /// The failure behind an error of the connection; rustls's errors inside it are found.
 #[must_use]
 pub fn of_io(peer: Peer, name: &str, error: &io::Error) -> Failure {
-    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
+    if let Some(inner) = inner(error) {
         return of_tls(peer, name, inner);
     }
     let blame = if peer == Peer::Client { Blame::Client } else { Blame::Server };
@@ -177,6 +214,11 @@ pub fn of_io(peer: Peer, name: &str, error: &io::Error) -> Failure {
     }
 }
 
+/// rustls's error within one of the connection.
+fn inner(error: &io::Error) -> Option<&TlsError> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
 /// The handshake was given up after `waited`.
 #[must_use]
 pub fn of_timeout(peer: Peer, name: &str, waited: Duration) -> Failure {
@@ -187,14 +229,14 @@ pub fn of_timeout(peer: Peer, name: &str, waited: Duration) -> Failure {
     Failure { blame, code: TIMEOUT, text, advice }
 }
 
-/// The server's certificate was not accepted; `reason` is the watch's sentence.
+/// The server's certificate was not accepted; `reason` is the watch's sentence, `error` what the handshake ended with.
 #[must_use]
-pub fn unverified(reason: &str) -> Failure {
+pub fn unverified(reason: &str, error: Option<&io::Error>) -> Failure {
     Failure {
         blame: Blame::Server,
         code: UNVERIFIED,
         text: reason.to_string(),
-        advice: Some(verdict::ADVICE.to_string()),
+        advice: Some(verdict::advice(error.and_then(inner)).to_string()),
     }
 }
 
@@ -246,7 +288,10 @@ fn of_alert(peer: Peer, theirs: Blame, name: &str, alert: AlertDescription) -> F
             Some("mailtap speaks no older versions: the other side has to be updated"),
         ),
         (_, A::HandshakeFailure | A::InsufficientSecurity) => {
-            told(NO_COMMON, format!("{name} and mailtap have no cipher or signature in common (alert {word})"), None)
+            let advice = "it may have only cipher suites without forward secrecy (TLS_RSA_…), only old key exchange groups, or a \
+                          certificate that mailtap cannot verify: it wants ECDHE, AES-GCM or ChaCha20-Poly1305, and SHA-2";
+            let advice = (peer == Peer::Server).then_some(advice);
+            told(NO_COMMON, format!("{name} and mailtap have no cipher or signature in common (alert {word})"), advice)
         }
         (_, A::NoApplicationProtocol) => {
             told(ALPN, format!("{name} refused the ALPN protocols offered (alert {word})"), None)

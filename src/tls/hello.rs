@@ -3,6 +3,7 @@
 //! Knows no connection; does not negotiate.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// Bytes of a hello with its record headers, at most. rustls reads handshake messages up to 64 KiB; the largest
 /// hellos in use (post-quantum key shares, tickets) have about 4 KiB.
@@ -13,6 +14,28 @@ const CLIENT_HELLO: u8 = 1;
 const RECORD_HEADER: usize = 5;
 /// RFC 8446 section 5.1: 2^14. Some allowance, as in old implementations, costs nothing here.
 const RECORD_MAX: usize = (1 << 14) + 2048;
+
+/// Cipher suites with RSA key transport.
+const KEY_TRANSPORT: &[RangeInclusive<u16>] = &[
+    0x0001..=0x000a,
+    0x002f..=0x002f,
+    0x0035..=0x0035,
+    0x003b..=0x003d,
+    0x0041..=0x0041,
+    0x0084..=0x0084,
+    0x0096..=0x0096,
+    0x009c..=0x009d,
+    0x00ba..=0x00ba,
+    0x00c0..=0x00c0,
+    0xc03c..=0xc03d,
+    0xc050..=0xc051,
+    0xc07a..=0xc07b,
+    0xc09c..=0xc09d,
+    0xc0a0..=0xc0a1,
+];
+
+/// What stands among the suites and is none: renegotiation and fallback (RFC 5746, RFC 7507).
+const SIGNALS: [u16; 2] = [0x00ff, 0x5600];
 
 /// What a client offers in its hello. Numbers are IANA's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +59,14 @@ impl Offer {
     #[must_use]
     pub fn is_new_enough(&self) -> bool {
         self.versions.iter().any(|version| matches!(version.0, 0x0303 | 0x0304))
+    }
+
+    /// Whether all its cipher suites encrypt the key with the certificate's (`TLS_RSA_WITH_…`), so that whoever gets that
+    /// key later can read what was recorded before.
+    #[must_use]
+    pub fn is_without_forward_secrecy(&self) -> bool {
+        let mut suites = self.ciphers.iter().filter(|suite| !SIGNALS.contains(suite)).peekable();
+        suites.peek().is_some() && suites.all(|suite| KEY_TRANSPORT.iter().any(|range| range.contains(suite)))
     }
 
     /// `TLSv1.1, TLSv1.0`.

@@ -13,7 +13,7 @@ use rustls::server::{
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InvalidMessage, KeyLog, NoKeyLog, PeerIncompatible, ServerConfig, ServerConnection};
 
-use crate::tls::failure::{self, Failure, Peer};
+use crate::tls::failure::{self, Failure};
 use crate::tls::hello::{self, HELLO_MAX, Offer, Peek};
 use crate::tls::{Error, provider};
 
@@ -191,7 +191,7 @@ impl Hello {
     pub fn answer(self, config: Arc<ServerConfig>) -> Result<ServerConnection, Box<Refusal>> {
         let Hello { offer, accepted } = self;
         accepted.into_connection(config).map_err(|(error, alert)| {
-            let failure = failure::of_tls(Peer::Client, "the client", &error);
+            let failure = failure::of_offer(&error, &offer);
             Box::new(Refusal { failure, error, alert: written(alert), offer: Some(offer), plaintext: Vec::new() })
         })
     }

@@ -36,9 +36,25 @@ impl Verified {
     }
 }
 
-/// What can be done about a refused certificate; follows the sentence where there is room.
-pub const ADVICE: &str = "if you know this server, trust its authority with --upstream-ca FILE, or accept anything \
-                          with --upstream-insecure";
+/// What can be done about a certificate that was refused for this; follows the sentence where there is room.
+#[must_use]
+pub fn advice(error: Option<&TlsError>) -> &'static str {
+    use CertificateError as C;
+    let Some(TlsError::InvalidCertificate(error)) = error else { return TRUST };
+    match error {
+        C::NotValidForName | C::NotValidForNameContext { .. } => {
+            "use a name that stands in the certificate on the right side of the route, or accept anything with \
+             --upstream-insecure"
+        }
+        C::Expired | C::ExpiredContext { .. } | C::NotValidYet | C::NotValidYetContext { .. } => {
+            "its keeper has to renew it; until then, accept anything with --upstream-insecure"
+        }
+        _ => TRUST,
+    }
+}
+
+const TRUST: &str = "if you know this server, trust its authority with --upstream-ca FILE, or accept anything with \
+                     --upstream-insecure";
 
 /// The sentence for `error`. `name` is the server's name as people know it; `chain` is what it presented.
 #[must_use]

@@ -74,6 +74,8 @@ mod replay_server_rules;
 mod secrets;
 mod talks;
 mod tls_authority;
+#[cfg(feature = "proxy")]
+mod tls_findings;
 mod tls_handshake;
 mod tls_kit;
 #[cfg(feature = "proxy")]

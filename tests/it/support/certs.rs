@@ -2,6 +2,8 @@
 //! Takes names and what should be wrong; gives PEM text.
 //! Does not know which server will show them.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, date_time_ymd,
@@ -64,6 +66,15 @@ impl Authority {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
         self.sign(params, key)
+    }
+
+    /// A certificate that ends in so many days.
+    pub fn ending(&self, names: &[&str], days: u64) -> Chain {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+        let mut params = leaf(names);
+        params.not_before = date_time_ymd(2026, 1, 1);
+        params.not_after = date_time_ymd(1970, 1, 1) + now + Duration::from_secs(days * 24 * 3600);
+        self.sign(params, Key::Ecdsa)
     }
 
     /// A certificate of the far future.

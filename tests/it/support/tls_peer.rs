@@ -63,6 +63,16 @@ impl Peer {
         self.wire().flush().expect("sends");
     }
 
+    /// Sends bytes past TLS, on the connection beneath.
+    #[track_caller]
+    pub fn say_beneath(&mut self, bytes: &[u8]) {
+        match self.wire() {
+            Wire::Client(stream) => stream.sock.write_all(bytes).expect("sends"),
+            Wire::Server(stream) => stream.sock.write_all(bytes).expect("sends"),
+            Wire::Plain(_) => panic!("there is no TLS on this connection"),
+        }
+    }
+
     /// The next line without its end; what came of it where the connection ends before.
     #[track_caller]
     pub fn line(&mut self) -> String {
