@@ -6,21 +6,23 @@ use super::Finding;
 
 pub const BARE_LF: Finding = Finding::warn(
     "bare-lf",
-    "a message has lines that end in LF without CR",
-    "Servers differ in what they take for the end of a line, which can be abused to smuggle mail: lines must end in CRLF",
-    "RFC 5321 §2.3.8",
+    "a message, a command or a reply has lines that end in LF without CR",
+    "Programs differ in what they take for the end of a line, and in SMTP that can be abused to smuggle mail: lines must end in \
+     CRLF",
+    "RFC 5321 §2.3.8, RFC 5322 §2.3, RFC 9051 §2.2, RFC 1939 §3",
 );
 
 pub const BARE_CR: Finding = Finding::warn(
     "bare-cr",
-    "a message has a CR without LF behind it",
-    "Servers differ in what they take for the end of a line, which can be abused to smuggle mail: lines must end in CRLF",
-    "RFC 5321 §2.3.8",
+    "a message, a command or a reply has a CR without LF behind it",
+    "Programs differ in what they take for the end of a line, and in SMTP that can be abused to smuggle mail: CR may stand \
+     before LF only",
+    "RFC 5321 §2.3.8, RFC 5322 §2.3",
 );
 
 pub const NEAR_TERMINATOR: Finding = Finding::warn(
     "near-terminator",
-    "a message has a dot on a line of its own whose line ends are not CRLF on both sides",
+    "a message has a dot on a line of its own whose line ends are not CRLF on both sides, or that has a NUL beside it",
     "A server that takes it for the end of the message reads what follows as commands: that is how SMTP smuggling works",
     "RFC 5321 §4.1.1.4, CVE-2023-51764",
 );

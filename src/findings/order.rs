@@ -7,15 +7,17 @@ use super::Finding;
 pub const EARLY_TALK: Finding = Finding::warn(
     "early-talk",
     "the client spoke before the server had greeted it",
-    "Servers take that for a sign of spam software, and some hang up: the client must wait for the greeting",
+    "Servers take that for a sign of spam software, and some hang up: the client should wait for the greeting. Exim need not \
+     where the server has offered PIPECONNECT before; where it still offers that, nothing is said of it",
     "RFC 5321 §4.3.1, RFC 1939 §4, RFC 9051 §2.2",
 );
 
 pub const PIPELINING: Finding = Finding::warn(
     "pipelining",
     "the client sent a command without waiting for the answer to one before, where that is not allowed",
-    "Without PIPELINING, and behind commands that must be the last of a group, the server may lose what comes too early",
-    "RFC 2920 §3.1, RFC 2449 §6.6",
+    "The server may lose what comes too early, or do it to another message than the client means: wait for the answer \
+     without PIPELINING, behind the last command of a group, in IDLE, and before message numbers that may have changed",
+    "RFC 2920 §3.1, RFC 2449 §6.6, RFC 9051 §5.5, RFC 2177 §3, RFC 5804 §2",
 );
 
 pub const NOT_OFFERED: Finding = Finding::warn(
@@ -27,7 +29,7 @@ pub const NOT_OFFERED: Finding = Finding::warn(
 
 pub const CAPABILITIES_CHANGED: Finding = Finding::info(
     "capabilities-changed",
-    "the server's capabilities differ before and after TLS or login, other than they do as a rule",
+    "the server no longer offers, after TLS or login, what it offered before and need not take back",
     "A client that remembers the first list is misled: it must ask again",
     "RFC 9051 §6.1.1, RFC 3207 §4.2, RFC 2449 §5",
 );
@@ -63,8 +65,9 @@ pub const IDLE_TOO_LONG: Finding = Finding::warn(
 pub const REPLY_WITHOUT_TEXT: Finding = Finding::info(
     "reply-without-text",
     "the server gave a status and no text behind it",
-    "Clients that insist on a text stumble over it",
-    "RFC 3501 §9, RFC 5321 §4.2",
+    "Clients that insist on a text stumble over it. IMAP4rev1 wants one, and IMAP4rev2 no longer does; SMTP says that there \
+     should be one, and that clients must do without",
+    "RFC 3501 §9, RFC 9051 §9, RFC 5321 §4.2",
 );
 
 pub const MIXED_REPLY_CODES: Finding = Finding::warn(
@@ -83,8 +86,9 @@ pub const SLOW_ANSWER: Finding = Finding::info(
 
 pub const ASKED_AGAIN: Finding = Finding::info(
     "asked-again",
-    "the client asked the same of one message after the other, or the same again and again",
-    "Each waits for an answer: one command for the whole set would do in a fraction of the time",
+    "the client asked the same of one message after the other, or the same again and again, within seconds",
+    "It waited for each answer: one command for the whole set would do in a fraction of the time. Of new mail, IDLE tells by \
+     itself",
     "RFC 9051 §6.4.9, RFC 1939 §5",
 );
 

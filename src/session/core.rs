@@ -87,6 +87,17 @@ impl Core {
         self.found(now, about, found, log);
     }
 
+    /// The session is over: what was still open is judged as it is.
+    pub fn over(&mut self, now: Stamp, log: &mut dyn Log) {
+        let found = self.watch.ended(now);
+        self.found(now, self.next.saturating_sub(1), found, log);
+    }
+
+    /// Whether the client has said all of what it has begun, before the bytes that come now.
+    pub fn client_is_whole(&mut self, whole: bool) {
+        self.watch.client_is_whole(whole);
+    }
+
     /// Whether a leg has TLS.
     pub fn has_tls(&self) -> bool {
         self.watch.has_tls()
@@ -299,10 +310,9 @@ impl Sink for Tap<'_> {
     }
 
     fn capabilities(&mut self, names: Vec<String>) {
-        if let Some(note) = self.core.watch.offered(names) {
-            let last = self.core.next.saturating_sub(1);
-            self.core.found(self.now, last, vec![note], self.log);
-        }
+        let last = self.core.next.saturating_sub(1);
+        let found = self.core.watch.offered(last, &names);
+        self.core.found(self.now, last, found, self.log);
     }
 
     fn edit(&mut self, range: Range<usize>, with: &[u8], about: Seq) {

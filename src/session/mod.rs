@@ -15,6 +15,7 @@ use self::core::{Core, Edits, Tap};
 use self::upgrade::Upgrade;
 use crate::event::{Body, Close, Event, Gap, Level, Note, Open, Origin, Side, Stamp, Tls};
 use crate::findings;
+use crate::proto::replay::Turn;
 use crate::proto::{Dialog, Flow, Setup, Spec, Stop, Trouble};
 
 /// How many bytes of a side may be held back until the other side has answered. When it is full, that side is not
@@ -265,6 +266,7 @@ impl Session {
             let mut nothing = Outbox::default();
             self.end(now, side, log, &mut nothing);
         }
+        self.core.over(now, log);
         let summary = &self.core.summary;
         let close = Close {
             by: by.name().to_owned(),
@@ -315,6 +317,9 @@ impl Session {
     }
 
     fn feed(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log) -> (Flow, Edits) {
+        if from == Side::Server {
+            self.core.client_is_whole(self.dialog.turn() != Turn::Within);
+        }
         let mut tap = Tap::new(&mut self.core, now, log);
         let flow = self.dialog.feed(from, bytes, &mut tap);
         (flow, tap.into_edits())

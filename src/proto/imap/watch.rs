@@ -1,487 +1,298 @@
 //! What is wrong with a conversation in IMAP, or worth knowing about it.
-//! Takes its pieces, gives findings: extensions that were not offered, numbers that a mailbox must keep, long IDLEs.
+//! Takes its pieces, gives findings: who may say what, long IDLEs, messages appended, and what `offers` and `mailbox` see.
 //! Does not read bytes for their meaning where the dialog has told it.
 
-use std::collections::HashMap;
+mod append;
+mod fetched;
+mod mailbox;
+mod offers;
+mod outstanding;
 
-use serde_json::Value;
+use std::hash::Hash;
 
-use crate::event::{Body, Command, Content, Continue, Greeting, Object, Reply, Seq, Side, Stamp};
+use serde_json::{Map, Value};
+
+use self::append::Append;
+use self::mailbox::{Mailbox, Validities};
+use self::outstanding::{Asked, Outstanding};
+use crate::event::{Body, Command, Continue, Greeting, Object, Reply, Seq, Side, Stamp};
 use crate::findings;
-use crate::proto::watch::{Found, Lines, Offer, Seen, Waiting, Watch, not_offered};
+use crate::proto::watch::{Again, Found, OFTEN, Offer, Seen, Watch};
 
 /// RFC 2177 §3.
 const IDLE_MAX: u64 = 29 * 60 * 1_000_000;
 
-/// RFC 7888 §5.
-const LITERAL_MINUS_MAX: u64 = 4096;
-
-/// Mailboxes whose UIDVALIDITY is remembered.
-const MAILBOXES_MAX: usize = 1000;
-
-/// The longest name of a mailbox that is remembered, in bytes. Servers store them in file names, which have 255.
-const NAME_MAX: usize = 1024;
-
-/// So many times in a row is often.
-const OFTEN: u32 = 10;
-
-/// Commands and the capabilities of which one must be offered. Those of RFC 9051 count for IMAP4rev2.
-const COMMANDS: &[(&str, &[&str])] = &[
-    ("IDLE", &["IDLE", "IMAP4REV2"]),
-    ("MOVE", &["MOVE", "IMAP4REV2"]),
-    ("UID MOVE", &["MOVE", "IMAP4REV2"]),
-    ("UID EXPUNGE", &["UIDPLUS", "IMAP4REV2"]),
-    ("ENABLE", &["ENABLE", "IMAP4REV2"]),
-    ("NAMESPACE", &["NAMESPACE", "IMAP4REV2"]),
-    ("UNSELECT", &["UNSELECT", "IMAP4REV2"]),
-    ("ID", &["ID"]),
-    ("COMPRESS", &["COMPRESS=DEFLATE"]),
-    ("STARTTLS", &["STARTTLS"]),
-    ("UNAUTHENTICATE", &["UNAUTHENTICATE"]),
-    ("XLIST", &["XLIST", "X-GM-EXT-1"]),
-    ("NOTIFY", &["NOTIFY"]),
-    ("GETQUOTA", &["QUOTA"]),
-    ("GETQUOTAROOT", &["QUOTA"]),
-    ("SETQUOTA", &["QUOTA", "QUOTASET"]),
-    ("GETACL", &["ACL"]),
-    ("SETACL", &["ACL"]),
-    ("DELETEACL", &["ACL"]),
-    ("MYRIGHTS", &["ACL"]),
-    ("LISTRIGHTS", &["ACL"]),
-    ("GETMETADATA", &["METADATA", "METADATA-SERVER"]),
-    ("SETMETADATA", &["METADATA", "METADATA-SERVER"]),
-    ("GENURLAUTH", &["URLAUTH"]),
-    ("URLFETCH", &["URLAUTH"]),
-    ("RESETKEY", &["URLAUTH"]),
-    ("REPLACE", &["REPLACE"]),
-    ("UID REPLACE", &["REPLACE"]),
-];
-
-/// Those whose capability has parts of its own: `SORT=DISPLAY`, `THREAD=REFERENCES`.
-const FAMILIES: &[(&str, &str)] =
-    &[("SORT", "SORT"), ("UID SORT", "SORT"), ("THREAD", "THREAD="), ("UID THREAD", "THREAD=")];
-
-/// They go with the login, or with what comes before it.
-const BEFORE_LOGIN: &[&str] = &["STARTTLS", "LOGINDISABLED", "SASL-IR", "LOGIN-REFERRALS", "ID", "IMAP4"];
-
 #[derive(Default)]
 pub(super) struct ImapWatch {
     offer: Offer,
-    /// What was offered before the login, until it was offered again.
-    before: Option<Vec<String>>,
-    now: Vec<String>,
-    waiting: Waiting<Asked>,
+    logged_in: bool,
+    disabled_noted: bool,
+    outstanding: Outstanding,
     idle: Option<(Seq, Stamp)>,
-    validity: HashMap<String, u64>,
+    validities: Validities,
     open: Mailbox,
-    /// The message that is being appended.
-    append: Option<Seq>,
-    lines: Lines,
+    append: Append,
     again: Again,
-}
-
-#[derive(Default)]
-struct Asked {
-    verb: String,
-    mailbox: Option<String>,
-    /// An empty list of parameters, or one left out.
-    bare_id: bool,
-}
-
-/// What must hold of the mailbox that is selected.
-#[derive(Default)]
-struct Mailbox {
-    exists: Option<u64>,
-    /// The number and UID of the message that was told of last.
-    last: Option<(u64, u64)>,
-}
-
-/// What the client asked last, but for which message.
-#[derive(Default)]
-struct Again {
-    verb: String,
-    rest: String,
-    count: u32,
 }
 
 impl Watch for ImapWatch {
     fn look(&mut self, seen: &Seen<'_>, out: &mut Found) {
-        self.idles(seen, out);
+        self.idles(seen.at, seen.from, out);
         match seen.body {
             Body::Greeting(greeting) => self.greeting(seen, greeting, out),
             Body::Command(command) => self.command(seen, command, out),
-            Body::Continue(go_ahead) => self.go_ahead(seen, go_ahead),
+            Body::Continue(go_ahead) => self.go_ahead(seen, go_ahead, out),
             Body::Reply(reply) => self.reply(seen, reply, out),
-            Body::Content(content) if seen.from == Side::Client => self.content(seen.wire, content, out),
+            Body::Content(content) if seen.from == Side::Client => self.append.content(seen.wire, content, out),
             _ => {}
         }
     }
 
     fn upgraded(&mut self) {
-        *self = ImapWatch::default();
+        let mut offer = std::mem::take(&mut self.offer);
+        offer.upgraded();
+        *self = ImapWatch { offer, ..ImapWatch::default() };
+    }
+
+    fn end(&mut self, at: Stamp, out: &mut Found) {
+        self.idles(at, Side::Client, out);
+        self.append.abandoned(out);
     }
 }
 
 impl ImapWatch {
     fn greeting(&mut self, seen: &Seen<'_>, greeting: &Greeting, out: &mut Found) {
-        if greeting.status == "PREAUTH" && !seen.encrypted {
+        if greeting.status == "PREAUTH" && !seen.encrypted() {
             let text = "the server takes the client as logged in already, on a connection without TLS: STARTTLS is impossible now";
             out.add(&findings::PREAUTH, seen.seq, text);
         }
-        self.alert(seen, greeting.code.as_deref(), out);
-        self.capabilities_of(&greeting.values, seen.seq, out);
-    }
-
-    fn alert(&self, seen: &Seen<'_>, code: Option<&str>, out: &mut Found) {
-        if code == Some("ALERT") && !seen.encrypted {
-            let text = "the server has a text for the person in front of the client, and nobody knows who wrote it: there is no TLS";
-            out.add(&findings::ALERT_BEFORE_TLS, seen.seq, text);
-        }
+        self.logged_in = greeting.status == "PREAUTH";
+        alert(seen, greeting.code.as_deref(), out);
+        self.capabilities(seen, &greeting.values, out);
+        self.text(seen.seq, &greeting.status, &greeting.text, None, out);
     }
 
     fn command(&mut self, seen: &Seen<'_>, command: &Command, out: &mut Found) {
-        self.literal(seen, command, out);
-        if command.continues.is_some() {
+        offers::literal(&self.offer, seen, command, out);
+        self.append.command(seen, command);
+        if let Some(of) = command.continues {
+            if command.verb == "DONE" {
+                self.outstanding.done(of);
+            }
             return;
         }
         let verb = command.verb.as_str();
-        self.extension(seen.seq, verb, command, out);
+        let args = if command.args.is_empty() { Map::new() } else { command.args.map() };
+        offers::command(&self.offer, seen.seq, verb, &args, out);
         if verb == "LOGIN" && self.offer.has("LOGINDISABLED") {
             let text = "the client sent LOGIN, and the server had said LOGINDISABLED";
             out.add(&findings::LOGIN_DESPITE_DISABLED, seen.seq, text);
         }
-        let mut asked = Asked { verb: verb.to_owned(), ..Asked::default() };
-        match verb {
-            "SELECT" | "EXAMINE" => {
-                self.open = Mailbox::default();
-                let args = command.args.map();
-                let mailbox = args.get("mailbox").and_then(Value::as_str);
-                asked.mailbox = mailbox.filter(|name| name.len() <= NAME_MAX).map(str::to_owned);
-            }
-            "CLOSE" | "UNSELECT" => self.open = Mailbox::default(),
-            "APPEND" => self.append = Some(seen.seq),
-            "ID" => {
-                let args = command.args.map();
-                asked.bare_id = args.get("params").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty);
-            }
-            "FETCH" | "UID FETCH" if memchr::memmem::find(seen.wire, b"CHANGEDSINCE 0)").is_some() => {
-                let text =
-                    "the client asks for what changed since mod-sequence 0, which is none; iPhone Mail is known for it";
-                out.add(&findings::KNOWN_DEVIATION, seen.seq, text);
-            }
-            _ => {}
+        if verb.ends_with("FETCH") && memchr::memmem::find(seen.wire, b"CHANGEDSINCE 0)").is_some() {
+            let text = "the client asks for what changed since mod-sequence 0, which is none: a deviation that iPhone Mail is known for";
+            out.add(&findings::KNOWN_DEVIATION, seen.seq, text);
         }
-        self.again.look(seen.seq, command, out);
-        self.waiting.push(seen.seq, asked);
+        if let Some(text) = self.outstanding.pipelined(verb) {
+            out.add(&findings::PIPELINING, seen.seq, text);
+        }
+        self.asked_again(seen, verb, args.clone(), out);
+        self.outstanding.push(seen.seq, Asked::new(verb, &args));
+        self.next_mailbox();
     }
 
-    /// A literal that the client does not wait with (RFC 7888).
-    fn literal(&self, seen: &Seen<'_>, command: &Command, out: &mut Found) {
-        let Some(line) = seen.wire.strip_suffix(b"+}\r\n") else { return };
-        let digits = line.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-        let Some((before, number)) = line.split_at_checked(line.len() - digits) else { return };
-        if digits == 0 || !before.ends_with(b"{") {
+    /// One message after the other, or the same again, with nothing else that the client could be waiting for.
+    fn asked_again(&mut self, seen: &Seen<'_>, verb: &str, mut args: Map<String, Value>, out: &mut Found) {
+        let name = verb.strip_prefix("UID ").unwrap_or(verb);
+        let one = |set: &str| !set.is_empty() && set.bytes().all(|byte| byte.is_ascii_digit());
+        let single = matches!(name, "FETCH" | "STORE" | "COPY" | "MOVE")
+            && args.remove("sequence").is_some_and(|set| set.as_str().is_some_and(one));
+        let repeated = matches!(name, "STATUS" | "LIST" | "LSUB" | "SEARCH" | "SELECT" | "EXAMINE" | "CAPABILITY");
+        // Whole messages are taken one by one, so that what has come need not come again.
+        if !single && !repeated || single && name == "FETCH" && takes_content(&args) {
+            self.again.forget();
             return;
         }
-        let size: u64 = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok()).unwrap_or(u64::MAX);
-        let about = command.continues.unwrap_or(seen.seq);
-        if self.offer.lacks(&["LITERAL+", "LITERAL-", "IMAP4REV2"]) {
-            not_offered(about, "a literal without waiting", "LITERAL+", out);
-        } else if size > LITERAL_MINUS_MAX && self.offer.lacks(&["LITERAL+"]) {
-            let text = format!(
-                "the client sent a literal of {size} bytes without waiting, and LITERAL- allows {LITERAL_MINUS_MAX}"
-            );
-            out.add(&findings::LITERAL_MINUS, about, text);
-        }
-    }
-
-    fn extension(&self, seq: Seq, verb: &str, command: &Command, out: &mut Found) {
-        if let Some((_, wants)) = COMMANDS.iter().find(|(name, _)| *name == verb)
-            && self.offer.lacks(wants)
-        {
-            not_offered(seq, verb, wants.first().copied().unwrap_or_default(), out);
-        }
-        if let Some((_, start)) = FAMILIES.iter().find(|(name, _)| *name == verb)
-            && self.offer.lacks_all_beginning(start)
-        {
-            not_offered(seq, verb, start.trim_end_matches('='), out);
-        }
-        if verb != "AUTHENTICATE" {
+        let question = Question { verb, rest: Value::Object(args).to_string() };
+        if !self.outstanding.is_empty() || !self.again.often(seen.at, &question) {
             return;
         }
-        let args = command.args.map();
-        let Some(mechanism) = args.get("mechanism").and_then(Value::as_str) else { return };
-        let wants = format!("AUTH={}", mechanism.to_ascii_uppercase());
-        if self.offer.lacks(&[&wants]) {
-            not_offered(seq, &format!("AUTHENTICATE {mechanism}"), &wants, out);
-        }
-        if args.get("initial").and_then(Value::as_bool) == Some(true) && self.offer.lacks(&["SASL-IR", "IMAP4REV2"]) {
-            not_offered(seq, "a first response in the AUTHENTICATE line itself", "SASL-IR", out);
-        }
+        let text = if single {
+            format!(
+                "the client has asked {verb} for one message after the other, {OFTEN} times in some seconds, and waited for each answer"
+            )
+        } else {
+            format!("the client has asked {verb} for the same {OFTEN} times in some seconds")
+        };
+        out.add(&findings::ASKED_AGAIN, seen.seq, text);
     }
 
-    fn go_ahead(&mut self, seen: &Seen<'_>, go_ahead: &Continue) {
+    fn go_ahead(&mut self, seen: &Seen<'_>, go_ahead: &Continue, out: &mut Found) {
+        if seen.wire.trim_ascii() == b"+" && !seen.wire.starts_with(b"+ ") {
+            let text = "the server said + with nothing behind it, not even the space that the grammar wants";
+            out.add(&findings::REPLY_WITHOUT_TEXT, seen.seq, text);
+        }
         let Some(of) = go_ahead.answers else { return };
-        if self.waiting.find(of).is_some_and(|asked| asked.verb == "IDLE") {
+        if self.outstanding.find(of).is_some_and(|asked| asked.verb == "IDLE") {
             self.idle = Some((of, seen.at));
         }
     }
 
-    /// Whether the client has been in IDLE for too long when this came.
-    fn idles(&mut self, seen: &Seen<'_>, out: &mut Found) {
+    /// Whether the client has been in IDLE for too long when something came.
+    fn idles(&mut self, at: Stamp, from: Side, out: &mut Found) {
         let Some((of, since)) = self.idle else { return };
-        let lasted = seen.at.since(since);
+        let lasted = at.since(since);
         if lasted > IDLE_MAX {
             let text = format!("the client has been in IDLE for {} minutes", lasted / 60_000_000);
             out.add(&findings::IDLE_TOO_LONG, of, text);
             self.idle = None;
         }
-        if seen.from == Side::Client {
+        if from == Side::Client {
             self.idle = None;
         }
     }
 
     fn reply(&mut self, seen: &Seen<'_>, reply: &Reply, out: &mut Found) {
-        if reply.continues.is_some() {
+        if let Some(of) = reply.continues {
+            self.open.fetch_goes_on(seen.seq, of, &reply.values, out);
             return;
         }
-        self.alert(seen, reply.code.as_deref(), out);
-        self.text(seen.seq, reply, out);
+        let code = reply.code.as_deref();
+        alert(seen, code, out);
         match reply.data.as_deref() {
-            None => {}
-            Some("CAPABILITY") => return self.capabilities_of(&reply.values, seen.seq, out),
+            Some("CAPABILITY") => return self.relisted(seen, reply, out),
             Some(data) => return self.data(seen, data, reply, out),
+            None => self.text(seen.seq, &reply.status, &reply.text, code, out),
         }
-        match reply.code.as_deref() {
-            Some("CAPABILITY") => {
-                // In the reply to a login it is the list after it.
-                if reply.status == "OK" && reply.answers.is_some() {
-                    self.logged_in(reply);
-                }
-                self.capabilities_of(&reply.values, seen.seq, out);
-                self.completed(seen.seq, reply, true, out);
-                return;
-            }
+        match code {
+            Some("CLOSED") => self.open = Mailbox::default(),
             Some("UIDVALIDITY") => {
-                let mailbox = self.waiting.last().and_then(|(_, asked)| asked.mailbox.clone());
                 let value = reply.values.map().get("uidvalidity").and_then(Value::as_u64);
-                if let (Some(mailbox), Some(value)) = (mailbox, value) {
-                    self.valid(seen.seq, mailbox, value, out);
+                if let (Some(mailbox), Some(value)) = (self.outstanding.selecting(), value) {
+                    self.validities.told(seen.seq, mailbox, value, out);
                 }
             }
             _ => {}
         }
-        self.completed(seen.seq, reply, false, out);
+        self.completed(seen, reply, out);
     }
 
-    fn text(&self, seq: Seq, reply: &Reply, out: &mut Found) {
-        let status = matches!(reply.status.as_str(), "OK" | "NO" | "BAD" | "BYE");
-        if !status || !reply.text.is_empty() {
+    fn text(&self, seq: Seq, status: &str, text: &str, code: Option<&str>, out: &mut Found) {
+        let status_alone = matches!(status, "OK" | "NO" | "BAD" | "BYE" | "PREAUTH") && text.is_empty();
+        // IMAP4rev2 alone lets the text be empty (RFC 9051, appendix E, 23).
+        if !status_alone || self.offer.has("IMAP4REV2") && !self.offer.has("IMAP4REV1") {
             return;
         }
-        if reply.code.as_deref() == Some("HIGHESTMODSEQ") {
-            let text = "the server put no text behind HIGHESTMODSEQ, which the grammar wants; Gmail and Yahoo are known for it";
+        if code == Some("HIGHESTMODSEQ") {
+            let text = "the server put no text behind HIGHESTMODSEQ, which the grammar wants: a deviation that Gmail and Yahoo \
+                        are known for";
             out.add(&findings::KNOWN_DEVIATION, seq, text);
         } else {
-            let text = format!("the server said {} with no text behind it", reply.status);
-            out.add(&findings::REPLY_WITHOUT_TEXT, seq, text);
+            out.add(&findings::REPLY_WITHOUT_TEXT, seq, format!("the server said {status} with no text behind it"));
         }
     }
 
-    /// A tagged reply. `listed` where it had the list of capabilities in it.
-    fn completed(&mut self, seq: Seq, reply: &Reply, listed: bool, out: &mut Found) {
-        let Some(asked) = reply.tag.as_ref().and(reply.answers).and_then(|of| self.waiting.take(of)) else { return };
-        match asked.verb.as_str() {
-            // What was offered holds until the login, and after it until it is asked for again.
-            "LOGIN" | "AUTHENTICATE" if reply.status == "OK" && !listed => {
-                self.logged_in(reply);
-                self.offer.forget();
+    fn completed(&mut self, seen: &Seen<'_>, reply: &Reply, out: &mut Found) {
+        let asked = reply.tag.as_ref().and(reply.answers).and_then(|of| self.outstanding.take(of));
+        if reply.tag.is_some() && asked.is_none() {
+            self.outstanding.lose();
+        }
+        let ok = reply.status == "OK";
+        let lists = reply.code.as_deref() == Some("CAPABILITY");
+        match asked.as_ref().map(|asked| (asked.verb.as_str(), asked)) {
+            Some(("LOGIN" | "AUTHENTICATE", asked)) if ok => {
+                self.logged_in = true;
+                // What was offered holds until the login, and after it until it is told again.
+                if !asked.relisted {
+                    self.offer.logged_in(false);
+                }
             }
-            "ENABLE" | "UNAUTHENTICATE" => self.offer.forget(),
-            "ID" if asked.bare_id && reply.status == "BAD" => {
-                let text = "the server refuses an ID without parameters, which the grammar allows; Exchange and the servers of \
-                            GMX and WEB.DE are known for it";
-                out.add(&findings::KNOWN_DEVIATION, seq, text);
+            Some(("UNAUTHENTICATE", _)) if ok => {
+                self.offer.forget();
+                self.validities = Validities::default();
+                self.logged_in = false;
+            }
+            Some(("CREATE" | "DELETE" | "RENAME", asked)) if ok => self.validities.void(asked),
+            Some(("ID", asked)) if asked.bare_id && reply.status == "BAD" => {
+                let text = "the server refuses an ID without parameters, which the grammar allows: a deviation that Exchange and \
+                            the servers of GMX and WEB.DE are known for";
+                out.add(&findings::KNOWN_DEVIATION, seen.seq, text);
             }
             _ => {}
         }
+        if lists {
+            self.capabilities(seen, &reply.values, out);
+        }
+        if asked.is_some_and(|asked| asked.changes_mailbox() && !asked.begun) {
+            self.open = Mailbox::default();
+        }
+        self.next_mailbox();
     }
 
-    fn logged_in(&mut self, reply: &Reply) {
-        let login = reply.answers.and_then(|of| self.waiting.find(of));
-        if login.is_none_or(|asked| matches!(asked.verb.as_str(), "LOGIN" | "AUTHENTICATE")) && self.before.is_none() {
-            self.before = Some(std::mem::take(&mut self.now)).filter(|before| !before.is_empty());
+    /// Commands are worked on in their order: where the oldest changes the mailbox, what comes from here on is of that one.
+    fn next_mailbox(&mut self) {
+        if self.outstanding.begins_change() {
+            self.open = Mailbox::default();
         }
     }
 
-    fn capabilities_of(&mut self, values: &Object, seq: Seq, out: &mut Found) {
+    /// Capabilities by themselves: an answer to CAPABILITY, or told with a login, before it is accepted.
+    fn relisted(&mut self, seen: &Seen<'_>, reply: &Reply, out: &mut Found) {
+        if self.outstanding.login_relists() {
+            self.logged_in = true;
+            self.offer.logged_in(false);
+        }
+        self.capabilities(seen, &reply.values, out);
+    }
+
+    fn capabilities(&mut self, seen: &Seen<'_>, values: &Object, out: &mut Found) {
         if !values.contains("\"capabilities\"") {
             return;
         }
         let map = values.map();
         let Some(list) = map.get("capabilities").and_then(Value::as_array) else { return };
-        let names: Vec<String> =
-            list.iter().filter_map(Value::as_str).map(str::to_ascii_uppercase).take(MAILBOXES_MAX).collect();
-        self.offer.set(names.iter().cloned());
-        if let Some(before) = self.before.take() {
-            let usual = |name: &str| name.starts_with("AUTH=") || name.starts_with('X') || BEFORE_LOGIN.contains(&name);
-            let gone: Vec<&str> =
-                before.iter().filter(|name| !names.contains(name) && !usual(name)).map(String::as_str).collect();
-            if !gone.is_empty() {
-                let text = format!("after the login the server no longer offers {}", gone.join(" "));
-                out.add(&findings::CAPABILITIES_CHANGED, seq, text);
-            }
+        self.offer.set(seen.seq, list.iter().filter_map(Value::as_str).map(str::to_owned), out);
+        let disabled = self.offer.has("LOGINDISABLED") && !self.logged_in;
+        if disabled && seen.tls.client && !seen.tls.server && !std::mem::replace(&mut self.disabled_noted, true) {
+            let text = "the server takes no logins without TLS (LOGINDISABLED), and its leg has none: let the right side \
+                        of the route end in +starttls, or use the scheme with TLS from the first byte";
+            out.add(&findings::LOGIN_DISABLED, seen.seq, text);
         }
-        self.now = names;
     }
 
     fn data(&mut self, seen: &Seen<'_>, data: &str, reply: &Reply, out: &mut Found) {
-        match (data, reply.number) {
-            ("EXISTS", Some(number)) => {
-                if let Some(before) = self.open.exists.replace(number)
-                    && number < before
-                {
-                    let text =
-                        format!("there were {before} messages, and now there are {number}, with no EXPUNGE in between");
-                    out.add(&findings::EXISTS_SHRANK, seen.seq, text);
-                }
+        if data == "STATUS" {
+            if seen.wire.ends_with(b" \r\n") {
+                let text = "the server put a space behind its STATUS, which is not in the grammar: a deviation that Exchange is \
+                            known for";
+                out.add(&findings::KNOWN_DEVIATION, seen.seq, text);
             }
-            ("EXPUNGE", Some(number)) => {
-                self.open.exists = self.open.exists.and_then(|exists| exists.checked_sub(1));
-                // What stood behind it has moved up.
-                self.open.last = match self.open.last {
-                    Some((last, _)) if last == number => None,
-                    Some((last, uid)) if last > number => Some((last - 1, uid)),
-                    other => other,
-                };
-            }
-            // How many they are would have to be counted in what the client knows.
-            ("VANISHED", _) => self.open = Mailbox::default(),
-            ("FETCH", Some(number)) => self.fetched(seen, number, reply, out),
-            ("STATUS", _) => {
-                if seen.wire.ends_with(b" \r\n") {
-                    let text = "the server put a space behind its STATUS, which is not in the grammar; Exchange is known for it";
-                    out.add(&findings::KNOWN_DEVIATION, seen.seq, text);
-                }
-                if reply.values.contains("UIDVALIDITY") {
-                    let map = reply.values.map();
-                    let value = map.iter().find(|(name, _)| name.eq_ignore_ascii_case("UIDVALIDITY"));
-                    if let (Some(mailbox), Some(value)) =
-                        (map.get("mailbox").and_then(Value::as_str), value.and_then(|(_, value)| value.as_u64()))
-                    {
-                        self.valid(seen.seq, mailbox.to_owned(), value, out);
-                    }
-                }
-            }
-            _ => {}
+            self.validities.status(seen.seq, &reply.values, out);
         }
-    }
-
-    fn valid(&mut self, seq: Seq, mailbox: String, value: u64, out: &mut Found) {
-        let is_new = || !self.validity.contains_key(&mailbox);
-        if mailbox.len() > NAME_MAX || (self.validity.len() >= MAILBOXES_MAX && is_new()) {
-            return;
-        }
-        // Of all names this one alone is the same in any case (RFC 9051 §5.1).
-        let name = if mailbox.eq_ignore_ascii_case("INBOX") { "INBOX".to_owned() } else { mailbox };
-        if let Some(before) = self.validity.insert(name.clone(), value)
-            && before != value
-        {
-            let text = format!("the UIDVALIDITY of {name:?} was {before}, and now it is {value}");
-            out.add(&findings::UIDVALIDITY_CHANGED, seq, text);
-        }
-    }
-
-    fn fetched(&mut self, seen: &Seen<'_>, number: u64, reply: &Reply, out: &mut Found) {
-        if let Some(uid) = reply.values.number_of("UID") {
-            if let Some((before, other)) = self.open.last
-                && number.cmp(&before) != uid.cmp(&other)
-            {
-                let text = format!("message {before} has the UID {other}, and message {number} has {uid}");
-                out.add(&findings::UID_ORDER, seen.seq, text);
-            }
-            self.open.last = Some((number, uid));
-        }
-        if memchr::memmem::find(seen.wire, b"BODY").is_none() {
-            return;
-        }
-        if reply.values.contains("\"BODY[]\"")
-            && let Some(size) = reply.values.number_of("RFC822.SIZE")
-        {
-            let map = reply.values.map();
-            let octets = map.get("BODY[]").and_then(|body| body.get("bytes")).and_then(Value::as_u64);
-            if let Some(octets) = octets.filter(|octets| *octets != size) {
-                let text = format!(
-                    "the server gives {size} as the size of message {number}, and the message has {octets} octets; Exchange is \
-                     known for it"
-                );
-                out.add(&findings::SIZE_MISMATCH, seen.seq, text);
-            }
-        }
-        if memchr::memmem::find(seen.wire, b" -1").is_some() {
-            let text = "the server gives -1 as the number of a part's lines, which the grammar does not allow";
-            out.add(&findings::KNOWN_DEVIATION, seen.seq, text);
-        }
-    }
-
-    /// Only an appended message is looked at: other literals are names and passwords.
-    fn content(&mut self, wire: &[u8], content: &Content, out: &mut Found) {
-        if self.append != Some(content.of) {
-            return;
-        }
-        self.lines.take(wire, content);
-        if content.last {
-            self.lines.end("the message", false, out);
+        if !self.outstanding.is_unsure() {
+            self.open.data(seen, data, reply, out);
         }
     }
 }
 
-impl Again {
-    fn look(&mut self, seq: Seq, command: &Command, out: &mut Found) {
-        let verb = command.verb.as_str();
-        let single =
-            matches!(verb, "FETCH" | "UID FETCH" | "STORE" | "UID STORE" | "COPY" | "UID COPY" | "MOVE" | "UID MOVE");
-        let repeated =
-            matches!(verb, "STATUS" | "LIST" | "LSUB" | "SEARCH" | "UID SEARCH" | "SELECT" | "EXAMINE" | "CAPABILITY");
-        if !single && !repeated {
-            *self = Again::default();
-            return;
-        }
-        let mut args = command.args.map();
-        if single {
-            let one = |set: &str| !set.is_empty() && set.bytes().all(|byte| byte.is_ascii_digit());
-            if !args.remove("sequence").is_some_and(|set| set.as_str().is_some_and(one)) {
-                *self = Again::default();
-                return;
-            }
-        }
-        let rest = Value::Object(args).to_string();
-        self.count = if verb == self.verb && rest == self.rest { self.count + 1 } else { 1 };
-        (self.verb, self.rest) = (verb.to_owned(), rest);
-        if self.count == OFTEN {
-            let text = if single {
-                format!(
-                    "the client asks {verb} for one message after the other ({OFTEN} so far); one command with all of them would do"
-                )
-            } else {
-                format!("the client has asked {verb} for the same thing {OFTEN} times in a row")
-            };
-            out.add(&findings::ASKED_AGAIN, seq, text);
-        }
+fn alert(seen: &Seen<'_>, code: Option<&str>, out: &mut Found) {
+    if code == Some("ALERT") && !seen.encrypted() {
+        let text = "the server has a text for the person in front of the client, and nobody knows who wrote it: there is no TLS";
+        out.add(&findings::ALERT_BEFORE_TLS, seen.seq, text);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What is asked, but for the message.
+#[derive(Hash)]
+struct Question<'q> {
+    verb: &'q str,
+    rest: String,
+}
 
-    #[test]
-    fn long_names_of_mailboxes_are_not_remembered() {
-        let (mut watch, mut found) = (ImapWatch::default(), Found::default());
-        for value in [1, 2] {
-            watch.valid(0, "short".to_owned(), value, &mut found);
-            watch.valid(0, "x".repeat(60_000), value, &mut found);
-        }
-        assert_eq!((watch.validity.len(), found.0.len()), (1, 1));
-    }
+/// Whether a FETCH takes messages or parts of them, and not only what stands about them.
+fn takes_content(args: &Map<String, Value>) -> bool {
+    let items = args.get("items").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    items.map(str::to_ascii_uppercase).any(|item| match item.split_once('[') {
+        Some((_, section)) => !section.starts_with("HEADER"),
+        None => matches!(item.as_str(), "RFC822" | "RFC822.TEXT" | "RFC822.PEEK"),
+    })
 }

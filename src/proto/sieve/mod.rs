@@ -12,6 +12,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod text;
+mod watch;
 
 use self::client::Unfinished;
 use self::command::{Command, Kind};
@@ -38,7 +39,7 @@ pub const SPEC: Spec = Spec {
         format!("BYE {code}{}\r\n", text::told(text)).into_bytes()
     },
     starttls: &[b"STARTTLS\r\n"],
-    watch: || Box::new(super::watch::Nothing),
+    watch: || Box::new(watch::SieveWatch::default()),
     greets: |status| status == "OK",
     same: &same::SAME,
     replay: replay::REPLAY,

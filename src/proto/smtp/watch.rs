@@ -2,11 +2,14 @@
 //! Takes its pieces, gives findings: pipelining, extensions that were not offered, messages that are not as was said.
 //! Does not read bytes for their meaning; the dialog has done that.
 
+mod message;
+
 use serde_json::Value;
 
-use crate::event::{Body, Command, Content, Reply, Seq, Side};
+use self::message::Message;
+use crate::event::{Body, Command, Reply, Seq, Side, Stamp};
 use crate::findings;
-use crate::proto::watch::{Found, Lines, Offer, Seen, Waiting, Watch, not_offered};
+use crate::proto::watch::{Found, Offer, Seen, Waiting, Watch, not_offered, shown};
 
 /// After these the client has to wait: they are the last of a group (RFC 2920 §3.1, RFC 4954 §4, RFC 3207 §4.2).
 const LAST_OF_GROUP: &[&str] =
@@ -35,54 +38,58 @@ const PARAMETERS: &[(&str, &str)] = &[
 const COMMANDS: &[(&str, &str)] =
     &[("BDAT", "CHUNKING"), ("BURL", "BURL"), ("STARTTLS", "STARTTLS"), ("ETRN", "ETRN"), ("ATRN", "ATRN")];
 
+/// By one of these a server says that whoever has been there before need not wait for its greeting. Exim does so, and
+/// its clients remember it.
+const EARLY: &[&str] = &["PIPECONNECT", "X_PIPE_CONNECT", "X_PIPECONNECT"];
+
+/// How many mechanisms are remembered, and how long one may be in bytes (RFC 4422 §3.1 allows 20).
+const MECHANISMS_MAX: usize = 64;
+const MECHANISM_MAX: usize = 32;
+
 #[derive(Default)]
 pub(super) struct SmtpWatch {
     offer: Offer,
     /// What AUTH offers.
     mechanisms: Vec<String>,
+    /// Verbs are short, or none.
     waiting: Waiting<String>,
     message: Message,
-    lines: Lines,
-}
-
-/// What the client said of the message that is to come.
-#[derive(Default)]
-struct Message {
-    size: Option<u64>,
-    /// 8-bit text was announced, or is part of what was.
-    eight_bit: bool,
-    /// Octets of the chunks so far.
-    chunks: u64,
-    /// The command whose content is to come.
-    part: Option<(Seq, Part)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// Behind DATA: all of it, with dots.
-    Whole,
-    /// Behind BDAT: counted.
-    Chunk { last: bool },
+    /// A greeting of the client's that came before the server's, until it is told whether it may.
+    early: Option<Seq>,
 }
 
 impl Watch for SmtpWatch {
     fn look(&mut self, seen: &Seen<'_>, out: &mut Found) {
         match seen.body {
+            Body::Greeting(greeting) => without_text(seen.seq, &greeting.status, &greeting.text, out),
             Body::Command(command) if command.continues.is_none() => self.command(seen, command, out),
             Body::Reply(reply) if reply.continues.is_none() => self.reply(seen, reply, out),
-            // The message itself may be followed by the next group.
             Body::Continue(go_ahead) if go_ahead.status == "354" => {
+                without_text(seen.seq, &go_ahead.status, &go_ahead.text, out);
+                // The message itself may be followed by the next group.
                 if let Some(verb) = go_ahead.answers.and_then(|of| self.waiting.find_mut(of)) {
-                    *verb = "the message".to_owned();
+                    "the message".clone_into(verb);
                 }
             }
-            Body::Content(content) if seen.from == Side::Client => self.content(seen, content, out),
+            Body::Content(content) if seen.from == Side::Client => self.message.content(seen.wire, content, out),
             _ => {}
         }
     }
 
     fn upgraded(&mut self) {
-        *self = SmtpWatch::default();
+        let mut offer = std::mem::take(&mut self.offer);
+        offer.upgraded();
+        *self = SmtpWatch { offer, ..SmtpWatch::default() };
+    }
+
+    /// Judged when the server has said what it offers.
+    fn early(&mut self, seen: &Seen<'_>, _out: &mut Found) {
+        self.early = Some(seen.seq);
+    }
+
+    fn end(&mut self, _at: Stamp, out: &mut Found) {
+        self.was_early(out);
+        self.message.abandoned(out);
     }
 }
 
@@ -95,45 +102,35 @@ impl SmtpWatch {
         {
             not_offered(seen.seq, verb, wants, out);
         }
+        self.message.command(seen.seq, command, out);
         match verb {
             "MAIL" | "RCPT" => self.parameters(seen.seq, verb, command, out),
             "AUTH" => self.login(seen.seq, command, out),
-            "BDAT" => {
-                let args = command.args.map();
-                let last = args.get("last").and_then(Value::as_bool).unwrap_or_default();
-                self.message.part = Some((seen.seq, Part::Chunk { last }));
-                // A chunk of nothing has no content: what there was of the message has ended.
-                if last && args.get("bytes").and_then(Value::as_u64) == Some(0) {
-                    self.sized(seen.seq, self.message.chunks, out);
-                }
-            }
-            "DATA" => self.message.part = Some((seen.seq, Part::Whole)),
-            "RSET" | "EHLO" | "HELO" | "LHLO" => self.message = Message::default(),
             _ => {}
         }
         self.waiting.push(seen.seq, verb.to_owned());
     }
 
     fn pipelined(&self, seq: Seq, verb: &str, out: &mut Found) {
-        let Some((_, before)) = self.waiting.last() else { return };
-        let text = if LAST_OF_GROUP.contains(&before.as_str()) {
-            format!(
-                "the client sent {verb} without waiting for the answer to {before}, which must be the last of a group"
-            )
+        let Some((before_seq, before)) = self.waiting.last() else { return };
+        // Whoever need not wait for the greeting need not wait for the answer to its own either.
+        if self.early == Some(*before_seq) {
+            return;
+        }
+        let why = if LAST_OF_GROUP.contains(&before.as_str()) {
+            ", which must be the last of a group"
         } else if self.offer.lacks(&["PIPELINING"]) {
-            format!(
-                "the client sent {verb} without waiting for the answer to {before}, and the server does not offer PIPELINING"
-            )
+            ", and the server does not offer PIPELINING"
+        } else if !self.offer.is_known() && self.early.is_none() {
+            ", and has not asked whether the server offers PIPELINING"
         } else {
             return;
         };
+        let text = format!("the client sent {} without waiting for the answer to {}{why}", shown(verb), shown(before));
         out.add(&findings::PIPELINING, seq, text);
     }
 
     fn parameters(&mut self, seq: Seq, verb: &str, command: &Command, out: &mut Found) {
-        if verb == "MAIL" {
-            self.message = Message::default();
-        }
         if !command.args.contains("\"parameters\"") {
             return;
         }
@@ -142,11 +139,8 @@ impl SmtpWatch {
         for (name, value) in parameters {
             let name = name.to_ascii_uppercase();
             let value = value.as_str().unwrap_or_default().to_ascii_uppercase();
-            match name.as_str() {
-                "SIZE" if verb == "MAIL" => self.message.size = value.parse().ok(),
-                "BODY" => self.message.eight_bit |= value != "7BIT",
-                "SMTPUTF8" => self.message.eight_bit = true,
-                _ => {}
+            if verb == "MAIL" {
+                self.message.parameter(&name, &value);
             }
             if let Some((_, wants)) = PARAMETERS.iter().find(|(parameter, _)| *parameter == name) {
                 let wants = if value == "BINARYMIME" { "BINARYMIME" } else { *wants };
@@ -161,33 +155,45 @@ impl SmtpWatch {
     fn login(&self, seq: Seq, command: &Command, out: &mut Found) {
         let args = command.args.map();
         let Some(mechanism) = args.get("mechanism").and_then(Value::as_str) else { return };
-        if self.offer.lacks(&[""]) && !self.mechanisms.iter().any(|offered| offered == mechanism) {
+        if self.offer.is_known() && !self.mechanisms.iter().any(|offered| offered == mechanism) {
             not_offered(seq, &format!("AUTH {mechanism}"), &format!("AUTH {mechanism}"), out);
         }
     }
 
     fn reply(&mut self, seen: &Seen<'_>, reply: &Reply, out: &mut Found) {
-        let verb = match reply.answers {
-            Some(of) => self.waiting.take_in_turn(of),
-            None => None,
-        };
-        if reply.text.is_empty() && reply.code.is_none() {
-            let text = format!("the server answered {} with no text behind it", reply.status);
-            out.add(&findings::REPLY_WITHOUT_TEXT, seen.seq, text);
+        let verb = reply.answers.and_then(|of| self.waiting.take_in_turn(of));
+        if reply.code.is_none() {
+            without_text(seen.seq, &reply.status, &reply.text, out);
         }
+        self.message.reply(out);
+        let done = reply.status.starts_with('2');
         match verb.as_deref() {
-            Some("EHLO" | "LHLO") if reply.status.starts_with('2') => self.offered(reply),
-            Some("HELO") if reply.status.starts_with('2') => {
-                self.offer.set([]);
-                self.mechanisms.clear();
+            Some("EHLO" | "LHLO") if done => {
+                self.offered(seen.seq, reply, out);
+                if self.offer.lacks(EARLY) {
+                    self.was_early(out);
+                }
+                self.early = None;
             }
-            // What is offered after a login may be another list; RFC 4954 §4 has the client ask again only after a
-            // security layer, so the old one holds.
-            _ => {}
+            Some("HELO") if done => {
+                self.mechanisms.clear();
+                self.offer.forget();
+                self.offer.set(seen.seq, [], out);
+            }
+            // RFC 4954 §4 has the client ask again only after a security layer, so the list before holds on.
+            Some("AUTH") if done => self.offer.logged_in(true),
+            Some(_) => self.was_early(out),
+            None => {}
         }
     }
 
-    fn offered(&mut self, reply: &Reply) {
+    fn was_early(&mut self, out: &mut Found) {
+        if let Some(seq) = self.early.take() {
+            out.add(&findings::EARLY_TALK, seq, "the client spoke before the server had greeted it");
+        }
+    }
+
+    fn offered(&mut self, seq: Seq, reply: &Reply, out: &mut Found) {
         let values = reply.values.map();
         let capabilities = values.get("capabilities").and_then(Value::as_object);
         let named = capabilities.into_iter().flatten();
@@ -198,41 +204,17 @@ impl SmtpWatch {
             // An old form is AUTH=LOGIN, and Exchange has its own in X-EXPS.
             if name == "AUTH" || name == "X-EXPS" || name.starts_with("AUTH=") {
                 let first = name.strip_prefix("AUTH=").map(str::to_owned);
-                self.mechanisms.extend(first.into_iter().chain(value.split_whitespace().map(str::to_owned)));
+                let words = first.into_iter().chain(value.split_whitespace().map(str::to_owned));
+                let room = MECHANISMS_MAX.saturating_sub(self.mechanisms.len());
+                self.mechanisms.extend(words.filter(|word| word.len() <= MECHANISM_MAX).take(room));
             }
         }
-        self.offer.set(capabilities.into_iter().flatten().map(|(name, _)| name.clone()));
+        self.offer.set(seq, capabilities.into_iter().flatten().map(|(name, _)| name.clone()), out);
     }
+}
 
-    fn content(&mut self, seen: &Seen<'_>, content: &Content, out: &mut Found) {
-        // Some servers have commands with content of their own.
-        let Some((_, part)) = self.message.part.filter(|(of, _)| *of == content.of) else { return };
-        self.lines.take(seen.wire, content);
-        if !content.last {
-            return;
-        }
-        let told = match part {
-            Part::Whole => self.lines.end("the message", true, out),
-            // Chunks may end anywhere, in the middle of a line too, and hold what they like.
-            Part::Chunk { .. } => self.lines.end("", false, &mut Found::default()),
-        };
-        if told.high && !self.message.eight_bit {
-            let text = "the message has bytes above 127, and MAIL had no BODY=8BITMIME";
-            out.add(&findings::EIGHT_BIT, content.of, text);
-        }
-        self.message.chunks += told.octets;
-        if part != (Part::Chunk { last: false }) {
-            self.sized(content.of, self.message.chunks, out);
-        }
-    }
-
-    /// The whole message has come.
-    fn sized(&mut self, seq: Seq, octets: u64, out: &mut Found) {
-        if let Some(size) = std::mem::take(&mut self.message).size
-            && octets > size
-        {
-            let text = format!("the client had said that the message has {size} octets, and it has {octets}");
-            out.add(&findings::SIZE_MISMATCH, seq, text);
-        }
+fn without_text(seq: Seq, status: &str, text: &str, out: &mut Found) {
+    if text.is_empty() {
+        out.add(&findings::REPLY_WITHOUT_TEXT, seq, format!("the server said {status} with no text behind it"));
     }
 }

@@ -6,15 +6,17 @@ use super::Found;
 use crate::event::{Content, Seq};
 use crate::findings;
 
-/// Looks at the lines of a message, in whatever stretches it comes.
+/// Looks at the lines of a message, in whatever stretches it comes, and over several contents where it comes in chunks.
 #[derive(Default)]
 pub struct Lines {
-    of: Option<Seq>,
+    /// What is noted is about this: the first content of the message.
+    about: Option<Seq>,
+    /// The content under way, and how many bytes of it were taken.
+    of: Seq,
+    taken: u64,
     /// How the line before ended.
     before: End,
-    /// The line so far: its first two bytes and its length.
-    first: [u8; 2],
-    length: u64,
+    line: Line,
     /// A CR came, and what is behind it is not known yet.
     pending: bool,
     bytes: u64,
@@ -27,6 +29,15 @@ pub struct Lines {
     high: bool,
 }
 
+/// The line so far, NULs left out: some programs do so.
+#[derive(Clone, Copy, Default)]
+struct Line {
+    first: [u8; 2],
+    length: u64,
+    nul: bool,
+    nul_first: bool,
+}
+
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum End {
     #[default]
@@ -35,7 +46,12 @@ enum End {
     Cr,
 }
 
+/// By so many octets a message may be larger on its way than it is: the line end that its last line did not have, and that
+/// the dot behind it needs.
+pub const LAST_LINE_END: u64 = 2;
+
 /// What is known of a message at its end.
+#[derive(Default)]
 pub struct Told {
     /// Octets of the message itself, without what was put in for its way.
     pub octets: u64,
@@ -46,11 +62,13 @@ pub struct Told {
 impl Lines {
     /// Takes a piece of content; what stands behind the content itself, its terminator, is left out.
     pub fn take(&mut self, wire: &[u8], content: &Content) {
-        if self.of != Some(content.of) {
-            *self = Lines { of: Some(content.of), ..Lines::default() };
+        if self.about.is_none() || self.of != content.of {
+            self.about.get_or_insert(content.of);
+            (self.of, self.taken) = (content.of, 0);
         }
-        let counted = usize::try_from(content.bytes.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+        let counted = usize::try_from(content.bytes.saturating_sub(self.taken)).unwrap_or(usize::MAX);
         let data = wire.get(..counted).unwrap_or(wire);
+        self.taken += data.len() as u64;
         self.bytes += data.len() as u64;
         let shape = Shape::of(data);
         self.high |= shape.high;
@@ -61,13 +79,20 @@ impl Lines {
         }
     }
 
+    /// Whether a message is under way.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.about.is_some()
+    }
+
     /// Whether a stretch has nothing but whole lines that end in CRLF and begin with no dot: most of all that is sent.
     fn is_plain(&self, data: &[u8], shape: &Shape) -> bool {
         let Some((&first, &last)) = data.first().zip(data.last()) else { return true };
-        let dotted = if self.length == 0 { !self.pending && first == b'.' } else { self.first.first() == Some(&b'.') };
+        let dotted =
+            if self.line.length == 0 { !self.pending && first == b'.' } else { self.line.first.first() == Some(&b'.') };
         let pairs = shape.crlf + u64::from(self.pending && first == b'\n');
         let returns = shape.cr + u64::from(self.pending) - u64::from(last == b'\r');
-        !dotted && !shape.dots && shape.lf == pairs && returns == pairs
+        !dotted && !shape.dots && !shape.nul && shape.lf == pairs && returns == pairs
     }
 
     /// Takes a stretch in which there is nothing to find.
@@ -75,7 +100,7 @@ impl Lines {
         let mut rest = data;
         if let Some(end) = memchr::memrchr(b'\n', data) {
             rest = data.get(end + 1..).unwrap_or_default();
-            (self.before, self.first, self.length, self.pending) = (End::Crlf, [0; 2], 0, false);
+            (self.before, self.line, self.pending) = (End::Crlf, Line::default(), false);
         }
         let line = rest.strip_suffix(b"\r").unwrap_or(rest);
         self.within(line);
@@ -109,11 +134,7 @@ impl Lines {
         if std::mem::take(&mut self.pending) {
             self.ended(End::Cr);
         }
-        if self.length < 2 {
-            let rest = self.first.iter_mut().skip(usize::try_from(self.length).unwrap_or(0));
-            rest.zip(bytes).for_each(|(to, byte)| *to = *byte);
-        }
-        self.length += bytes.len() as u64;
+        self.line.take(bytes);
     }
 
     fn ended(&mut self, end: End) {
@@ -122,13 +143,16 @@ impl Lines {
             End::Lf => self.lf += 1,
             End::Cr => self.cr += 1,
         }
-        let [first, second] = self.first;
-        if first == b'.' && self.length == 1 && (self.before != End::Crlf || end != End::Crlf) {
-            self.near += 1;
-        } else if first == b'.' && self.length > 0 && self.before == End::Crlf {
-            *(if second == b'.' && self.length > 1 { &mut self.stuffed } else { &mut self.unstuffed }) += 1;
+        let Line { first: [first, second], length, nul, nul_first } = std::mem::take(&mut self.line);
+        let before = std::mem::replace(&mut self.before, end);
+        if first != b'.' || length == 0 {
+            return;
         }
-        (self.before, self.first, self.length) = (end, [0; 2], 0);
+        if length == 1 && (nul || before != End::Crlf || end != End::Crlf) {
+            self.near += 1;
+        } else if before == End::Crlf && !nul_first {
+            *(if second == b'.' && length > 1 { &mut self.stuffed } else { &mut self.unstuffed }) += 1;
+        }
     }
 
     /// The message has ended: says what is wrong with its lines. `dotted` where a dot at the beginning of a line stands
@@ -137,23 +161,27 @@ impl Lines {
         if self.pending {
             self.cr += 1;
         }
-        let Lines { of, bytes, stuffed, lf, cr, near, unstuffed, high, .. } = std::mem::take(self);
-        let of = of.unwrap_or_default();
+        let Lines { about, bytes, stuffed, lf, cr, near, unstuffed, high, .. } = std::mem::take(self);
+        let of = about.unwrap_or_default();
         let lines = |count: u64| if count == 1 { "one line".to_owned() } else { format!("{count} lines") };
         if lf > 0 {
             out.add(&findings::BARE_LF, of, format!("{whose}: {} in LF without CR", ends(lf)));
         }
         if cr > 0 {
-            let text = format!("{whose}: {cr} CR without LF behind {}", if cr == 1 { "it" } else { "them" });
-            out.add(&findings::BARE_CR, of, text);
+            let text = if cr == 1 {
+                "one CR has no LF behind it".to_owned()
+            } else {
+                format!("{cr} CRs have no LF behind them")
+            };
+            out.add(&findings::BARE_CR, of, format!("{whose}: {text}"));
         }
         if !dotted {
             return Told { octets: bytes, high };
         }
         if near > 0 {
             let text = format!(
-                "{whose}: {} with nothing but a dot, and another line end than CRLF around it; some servers take that for \
-                 the end of the message",
+                "{whose}: {} with nothing but a dot, and another line end than CRLF around it, or a NUL; some servers take \
+                 that for the end of the message",
                 lines(near)
             );
             out.add(&findings::NEAR_TERMINATOR, of, text);
@@ -170,6 +198,55 @@ impl Lines {
     }
 }
 
+impl Line {
+    fn take(&mut self, bytes: &[u8]) {
+        let begins = self.length == 0 && !self.nul;
+        if memchr::memchr(0, bytes).is_none() {
+            self.put(bytes);
+            return;
+        }
+        self.nul_first |= begins && bytes.first() == Some(&0);
+        self.nul = true;
+        for part in bytes.split(|&byte| byte == 0) {
+            self.put(part);
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        if self.length < 2 {
+            let rest = self.first.iter_mut().skip(usize::try_from(self.length).unwrap_or(0));
+            rest.zip(bytes).for_each(|(to, byte)| *to = *byte);
+        }
+        self.length += bytes.len() as u64;
+    }
+}
+
+/// Line ends that are none, in what is no content: commands and replies.
+#[derive(Default)]
+pub struct Ends {
+    /// The piece before ended in a CR.
+    pending: bool,
+}
+
+impl Ends {
+    /// How many LFs without CR there are in a piece, and how many CRs without LF.
+    pub fn bare(&mut self, wire: &[u8]) -> (u64, u64) {
+        if !self.pending
+            && let Some(line) = wire.strip_suffix(b"\r\n")
+            && memchr::memchr2(b'\r', b'\n', line).is_none()
+        {
+            return (0, 0);
+        }
+        let shape = Shape::of(wire);
+        let before = std::mem::take(&mut self.pending) && !wire.is_empty();
+        let completed = before && wire.first() == Some(&b'\n');
+        self.pending = wire.last() == Some(&b'\r');
+        let lf = shape.lf - shape.crlf - u64::from(completed);
+        let cr = shape.cr - shape.crlf - u64::from(self.pending) + u64::from(before && !completed);
+        (lf, cr)
+    }
+}
+
 /// What a stretch holds, counted.
 struct Shape {
     cr: u64,
@@ -177,6 +254,7 @@ struct Shape {
     crlf: u64,
     /// A dot stands behind an LF.
     dots: bool,
+    nul: bool,
     high: bool,
 }
 
@@ -187,6 +265,7 @@ impl Shape {
             lf: memchr::memchr_iter(b'\n', data).count() as u64,
             crlf: pairs(data),
             dots: memchr::memmem::find(data, b"\n.").is_some(),
+            nul: memchr::memchr(0, data).is_some(),
             high: !data.is_ascii(),
         }
     }
@@ -229,7 +308,7 @@ mod tests {
         /// Plain stretches are skipped; what is found must not depend on that.
         #[test]
         fn skipping_finds_what_walking_finds(text in proptest::collection::vec(
-            proptest::sample::select(vec!["\r\n", "\r\n", "\r\n", "a", "bc", ".", "\r", "\n", "..", "ü"]), 0..60,
+            proptest::sample::select(vec!["\r\n", "\r\n", "\r\n", "a", "bc", ".", "\r", "\n", "..", "ü", "\0"]), 0..60,
         ), cut in 1_usize..20) {
             let text = text.concat().into_bytes();
             // By single bytes nothing but line ends can be skipped.
@@ -257,6 +336,10 @@ mod tests {
             (b"a\r\n.\nMAIL\r\n", &["bare-lf", "near-terminator"], 11),
             (b"a\r.\rMAIL\r\n", &["bare-cr", "near-terminator"], 10),
             (b"a\r\n.\rMAIL\r\n", &["bare-cr", "near-terminator"], 11),
+            (b"a\r\n.\r\r\n", &["bare-cr", "near-terminator"], 7),
+            (b"a\r\n\0.\r\nb\r\n", &["near-terminator"], 10),
+            (b"a\r\n.\0\r\nb\r\n", &["near-terminator"], 10),
+            (b"a\r\n.\0b\r\n\0.x\r\n", &["missing-dot-stuffing"], 13),
             (b"a.\r\n. \r\n", &["missing-dot-stuffing"], 8),
             (b"", &[], 0),
         ];
