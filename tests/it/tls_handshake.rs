@@ -257,7 +257,8 @@ fn refused(bytes: &[u8]) -> Box<mailtap::tls::server::Refusal> {
 fn plaintext_on_a_tls_port_is_told_and_not_answered_in_tls() {
     let refusal = refused(b"EHLO me.example\r\n");
     assert_eq!(refusal.failure.code, failure::PLAINTEXT);
-    assert_eq!(refusal.failure.text, "the client sent plaintext (\"EHLO me.example\") where TLS was to begin");
+    assert_eq!(refusal.failure.text, "the client sent plaintext where TLS was to begin");
+    assert_eq!(refusal.plaintext, b"EHLO me.example\r\n");
     assert!(refusal.alert.is_empty());
 }
 
