@@ -15,7 +15,7 @@ pub const SHOWN_MAX: usize = 2048;
 
 /// How many answers are kept besides those that complete a command: a server may say as many as it likes, and each takes
 /// half a kilobyte.
-const KEPT_MAX: usize = 500_000;
+const KEPT_MAX: usize = 250_000;
 
 /// How many commands can be unanswered at a time: more than any dialog lets be.
 const OUTSTANDING_MAX: usize = 4096;
@@ -396,4 +396,29 @@ fn merge(into: &mut Object, more: &Object) {
     let mut map: Map<_, _> = into.map();
     map.extend(more.map());
     *into = Object::from(&map);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Body, Builder, Command, Event, KEPT_MAX, Reply, Seq};
+    use crate::event::{Origin, Stamp};
+    use crate::proto;
+
+    #[test]
+    fn a_server_that_says_more_than_can_be_kept_is_heard_to_its_end() {
+        let mut builder = Builder::new(proto::ALL[0].same);
+        let mut event = |seq: usize, from: Origin, body: Body| {
+            let seq = Seq::try_from(seq).unwrap();
+            builder.event(&Event { seq, at: Stamp(0), from, wire: Vec::new().into(), redacted: false, body });
+        };
+        event(0, Origin::Client, Body::Command(Command::default()));
+        for seq in 1..=KEPT_MAX + 10 {
+            event(seq, Origin::Server, Body::Reply(Reply::default()));
+        }
+        event(KEPT_MAX + 11, Origin::Server, Body::Reply(Reply { answers: Some(0), ..Reply::default() }));
+        let conversation = builder.finish();
+        let exchange = conversation.exchanges.last().unwrap();
+        assert_eq!((exchange.answers.len(), exchange.completed().count()), (KEPT_MAX + 1, 1));
+        assert!(conversation.lacks.iter().any(|lack| lack.starts_with("more than 250000 answers")));
+    }
 }

@@ -38,6 +38,10 @@ mod real_imap;
 mod real_plain;
 #[cfg(feature = "proxy")]
 mod real_replay;
+#[cfg(feature = "proxy")]
+mod real_replay_changed;
+#[cfg(feature = "proxy")]
+mod real_replay_clients;
 mod real_servers;
 mod real_thunderbird;
 mod real_tls;

@@ -20,14 +20,14 @@ use crate::support::servers::{server_names, servers, user};
 use crate::support::{free_address, is_listening, program, wait_for};
 
 /// A client's work, recorded.
-struct Recorded {
-    mailtap: Mailtap,
-    url: String,
-    recordings: Vec<Recording>,
+pub struct Recorded {
+    pub mailtap: Mailtap,
+    pub url: String,
+    pub recordings: Vec<Recording>,
 }
 
 impl Recorded {
-    fn new(scheme: &str, server: SocketAddr, sessions: usize, work: impl FnOnce(SocketAddr, &Path)) -> Recorded {
+    pub fn new(scheme: &str, server: SocketAddr, sessions: usize, work: impl FnOnce(SocketAddr, &Path)) -> Recorded {
         let url = format!("{scheme}://{server}");
         let route = format!("{scheme}://127.0.0.1:0={url}");
         let mut mailtap = Mailtap::start(&[&route], &["--upstream-ca", servers().root.to_str().unwrap()]);
@@ -37,7 +37,7 @@ impl Recorded {
         Recorded { mailtap, url, recordings }
     }
 
-    fn play(&self, at: usize, user: &str, more: &[&str]) -> Ran {
+    pub fn play(&self, at: usize, user: &str, more: &[&str]) -> Ran {
         let session = self.recordings[at].path.to_str().unwrap();
         let root = servers().root.to_str().unwrap();
         let args = ["replay", "client", session, &self.url, "--upstream-ca", root, "--user", user, "--json"];
@@ -49,7 +49,7 @@ impl Recorded {
 
     /// Plays every session for a user; gives the recordings of that.
     #[track_caller]
-    fn same(&self, user: &str) -> Vec<Recording> {
+    pub fn same(&self, user: &str) -> Vec<Recording> {
         let mut played = Vec::new();
         for (at, recording) in self.recordings.iter().enumerate() {
             let ran = self.play(at, user, &["--timeout", "20"]);
@@ -69,7 +69,7 @@ impl Recorded {
 }
 
 /// The mailbox as it was at first: the same three messages, delivered anew, with another UIDVALIDITY.
-fn afresh(user: &str) {
+pub fn afresh(user: &str) {
     std::fs::remove_dir_all(servers().dovecot.maildir(user)).unwrap();
     seed(user);
 }

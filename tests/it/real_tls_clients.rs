@@ -27,7 +27,7 @@ fn both_ways(scheme: &str, server: SocketAddr, sessions: usize, job: impl Fn(Soc
     }
 }
 
-fn mbsync_job(address: SocketAddr, user: &str, ca: &Path, ssl: &str) -> String {
+pub fn mbsync_job(address: SocketAddr, user: &str, ca: &Path, ssl: &str) -> String {
     seed(user);
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().display();
@@ -53,7 +53,7 @@ fn mbsync_with_implicit_tls() {
     both_ways("imaps", servers().dovecot.imaps, 1, |address, user, ca| mbsync_job(address, user, ca, "IMAPS"));
 }
 
-fn msmtp_job(address: SocketAddr, user: &str, ca: &Path, starttls: &str) -> String {
+pub fn msmtp_job(address: SocketAddr, user: &str, ca: &Path, starttls: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let text = format!(
         "account default\nhost {}\nport {}\nfrom {user}@mail.test\nauth plain\nuser {user}\npassword {PASSWORD}\n\
@@ -76,7 +76,7 @@ fn msmtp_with_implicit_tls() {
     both_ways("submissions", servers().postfix.submissions, 1, |address, user, ca| msmtp_job(address, user, ca, "off"));
 }
 
-fn fetchmail_job(address: SocketAddr, user: &str, ca: &Path, protocol: &str, ssl: &str) -> String {
+pub fn fetchmail_job(address: SocketAddr, user: &str, ca: &Path, protocol: &str, ssl: &str) -> String {
     seed(user);
     let folder = tempfile::tempdir().expect("a folder");
     let fetched = folder.path().join("fetched");
@@ -104,7 +104,7 @@ fn fetchmail_with_implicit_tls() {
     both_ways("pop3s", servers().dovecot.pop3s, 1, |address, user, ca| fetchmail_job(address, user, ca, "pop3", "ssl"));
 }
 
-fn swaks_job(address: SocketAddr, user: &str, ca: &Path, tls: &str) -> String {
+pub fn swaks_job(address: SocketAddr, user: &str, ca: &Path, tls: &str) -> String {
     let own = format!("{user}@mail.test");
     let ca = ca.display().to_string();
     let args = ["--helo", "client.test", "--from", &own, "--to", &own, "--auth", "LOGIN", "--auth-user", user];
