@@ -4,12 +4,17 @@
 
 use std::collections::HashMap;
 
-use crate::event::{Body, Command, Content, Event, Level, Reply, Seq, Side, Stamp};
+use crate::event::{Body, Command, Content, Event, Level, REDACTED, Reply, Seq, Side, Stamp};
 use crate::proto::Spec;
 use crate::proto::renew::Login;
 
 /// How much a client may have said to be played, in bytes: it is held in memory.
 const SAID_MAX: u64 = 1024 * 1024 * 1024;
+
+const SECRET: &str = "the client said something there that is a secret, and not in the recording";
+
+/// What is said in place of words that the recording has not.
+const HIDDEN: &str = "redacted";
 
 /// What a recorded client said.
 pub struct Cues {
@@ -38,6 +43,8 @@ pub struct Asked {
     /// Replies that numbers can be learned from, in order.
     pub teaching: Vec<Reply>,
     pub go_aheads: u32,
+    /// The recording has not all of it, and this is its number there.
+    pub hidden: Option<Seq>,
 }
 
 impl Asked {
@@ -174,8 +181,31 @@ impl Reading {
         if !self.closed && self.cues.cut.is_none() {
             self.cut("the recording has no end");
         }
-        self.cues.last = self.waits;
+        self.cues.last = std::mem::take(&mut self.waits);
+        self.part_hidden();
         self.cues
+    }
+
+    /// A command of which the recording has not all is said as far as it has it, and a word for the rest: what the server
+    /// refused then it refuses now. Where it did something there is no telling what it would do for another word.
+    fn part_hidden(&mut self) {
+        let Cues { spec, commands, parts, .. } = &mut self.cues;
+        let hidden = |part: &Part| {
+            let asked = part.of.filter(|_| part.what == What::Command).and_then(|place| commands.get(place));
+            asked.and_then(|asked| asked.hidden.map(|seq| (asked, seq)))
+        };
+        let refused = |asked: &Asked| asked.statuses.last().is_some_and(|status| (spec.renew.refuses)(status));
+        let found = parts.iter().enumerate().find_map(|(at, part)| {
+            let (asked, seq) = hidden(part)?;
+            (!refused(asked)).then_some((at, seq))
+        });
+        for part in parts.iter_mut().filter(|part| hidden(part).is_some()) {
+            part.wire = String::from_utf8_lossy(&part.wire).replace(REDACTED, HIDDEN).into_bytes();
+        }
+        let Some((at, seq)) = found else { return };
+        self.cues.last = self.cues.parts.get_mut(at).map(|part| std::mem::take(&mut part.waits)).unwrap_or_default();
+        self.cues.parts.truncate(at);
+        self.cues.cut = Some(format!("{SECRET} (event {seq})"));
     }
 
     fn cut(&mut self, why: &str) {
@@ -271,6 +301,7 @@ impl Reading {
             statuses: Vec::new(),
             teaching: Vec::new(),
             go_aheads: 0,
+            hidden: event.redacted.then_some(event.seq),
         });
         let what = login.map_or(What::Command, |login| {
             self.cues.logins.push(login.clone());
@@ -305,8 +336,8 @@ impl Reading {
             self.waits.clear();
             return;
         }
-        if event.redacted && !matches!(what, What::Login(_) | What::Response) {
-            return self.cut("the client said something there that is a secret, and not in the recording");
+        if event.redacted && !matches!(what, What::Command | What::Login(_) | What::Response) {
+            return self.cut(SECRET);
         }
         self.said += wire.len() as u64;
         if self.said > SAID_MAX {

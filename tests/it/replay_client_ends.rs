@@ -210,6 +210,33 @@ fn a_server_that_talks_without_end_is_left_before_it_fills_the_disk() {
     }
 }
 
+/// What is no command may hold anything, and is not recorded whole.
+#[test]
+fn a_word_that_was_not_understood_is_said_again_and_one_that_was_is_not() {
+    let talk = |answer: &'static str| {
+        let said = [("", "220 hello\r\n"), ("HELO x\r\n", "250 x\r\n"), ("XWORD some thing\r\n", answer)];
+        Recorded::new("smtp", &[&said[..], &[("QUIT\r\n", "221 bye\r\n")]].concat())
+    };
+    let server = answers(|line, _| {
+        let code = if line.is_empty() {
+            220
+        } else if line.starts_with("XWORD") {
+            500
+        } else {
+            250
+        };
+        if line == "QUIT" { "221 bye\r\n".to_owned() } else { format!("{code} x\r\n") }
+    });
+    let refused = talk("500 what\r\n").play(&format!("smtp://{server}"), &[]);
+    assert!(refused.code == Some(0) && !refused.errors().contains("only up to a point"), "{refused}");
+    let accepted = talk("250 done\r\n").play(&format!("smtp://{server}"), &[]);
+    assert!(accepted.code == Some(1) && accepted.errors().contains("is a secret, and not in the recording (event "));
+    assert!(
+        accepted.text().contains("\"unasked\":[{\"kind\":\"difference\",\"what\":\"command\",\"command\":\"XWORD\""),
+        "{accepted}"
+    );
+}
+
 #[test]
 fn the_end_of_the_result_can_be_had_alone() {
     let recorded = Recorded::imap();
