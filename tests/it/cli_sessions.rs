@@ -190,7 +190,10 @@ fn sessions_are_found_by_a_finding_and_the_catalogue_explains_it() {
     assert_eq!(ids(dir.path(), &["--finding", "plaintext-password"]), std::slice::from_ref(&first));
     assert_eq!(ids(dir.path(), &["--finding", "PLAINTEXT-password"]), std::slice::from_ref(&first));
     assert!(ids(dir.path(), &["--finding", "bare-lf"]).is_empty());
-    assert_eq!(ids(dir.path(), &["--finding", "bare-lf", "--finding", "plaintext-password"]), [first.clone()]);
+    assert_eq!(
+        ids(dir.path(), &["--finding", "bare-lf", "--finding", "plaintext-password"]),
+        std::slice::from_ref(&first)
+    );
     let unknown = run(dir.path(), &["sessions", "--finding", "nope"]);
     assert!(unknown.status == 2 && !unknown.err.contains("there are"), "{}", unknown.err);
     let unknown = run(dir.path(), &["sessions", "--finding", "bare-feet"]);

@@ -78,7 +78,7 @@ fn run(protocol: &str, turns: &Turns, cut: usize, config: Config) -> (String, Ve
         }
     }
     session.close(Stamp(0), mailtap::event::Origin::Client, "over", &mut log);
-    log.text.push_str(&&format!("{:?}", log.entry));
+    log.text.push_str(&format!("{:?}", log.entry));
     (log.text, sent)
 }
 
