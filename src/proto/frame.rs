@@ -32,6 +32,8 @@ pub enum Mode {
     Line,
     /// So many bytes, whatever they are. Never 0.
     Counted(u64),
+    /// The same, no more than [`LINE_MAX`], and gathered like a line: they are one cut.
+    Gathered(u64),
     /// Lines up to one that holds a dot only.
     Dotted,
     Raw,
@@ -84,7 +86,11 @@ impl Framer {
 
     /// Sets what comes next; to be called between cuts. `Counted(0)` is the same as `Line`.
     pub fn expect(&mut self, mode: Mode) {
-        self.mode = if mode == Mode::Counted(0) { Mode::Line } else { mode };
+        self.mode = match mode {
+            Mode::Counted(0) | Mode::Gathered(0) => Mode::Line,
+            Mode::Gathered(bytes) if bytes > LINE_MAX as u64 => Mode::Counted(bytes),
+            mode => mode,
+        };
         self.dot = Approach::Start;
     }
 
@@ -106,6 +112,7 @@ impl Framer {
         match self.mode {
             Mode::Line => self.line(input),
             Mode::Counted(left) => self.counted(input, left),
+            Mode::Gathered(left) => self.gathered(input, left),
             Mode::Dotted => self.dotted(input),
             Mode::Raw if input.is_empty() => (None, 0),
             Mode::Raw => (Some(Cut::Raw(input)), input.len()),
@@ -153,6 +160,20 @@ impl Framer {
         self.mode = if left == 0 { Mode::Line } else { Mode::Counted(left) };
         let bytes = Cow::Borrowed(input.get(..take).unwrap_or(input));
         (Some(Cut::Data { bytes, end: (left == 0).then_some(0) }), take)
+    }
+
+    fn gathered<'i>(&mut self, input: &'i [u8], left: u64) -> (Option<Cut<'i>>, usize) {
+        let (cut, used) = self.counted(input, left);
+        let Some(Cut::Data { bytes, end }) = cut else { return (cut, used) };
+        if end.is_some() && self.partial.is_empty() {
+            return (Some(Cut::Data { bytes, end }), used);
+        }
+        self.partial.extend_from_slice(&bytes);
+        if end.is_none() {
+            self.mode = Mode::Gathered(left - used as u64);
+            return (None, used);
+        }
+        (Some(Cut::Data { bytes: Cow::Owned(std::mem::take(&mut self.partial)), end }), used)
     }
 
     fn dotted<'i>(&mut self, input: &'i [u8]) -> (Option<Cut<'i>>, usize) {
@@ -315,7 +336,12 @@ mod tests {
         fn the_cut_does_not_matter(
             bytes in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'.'), Just(b'a')], 0..60),
             cuts: Vec<usize>,
-            mode in prop_oneof![Just(Mode::Line), Just(Mode::Dotted), (1..40_u64).prop_map(Mode::Counted)],
+            mode in prop_oneof![
+                Just(Mode::Line),
+                Just(Mode::Dotted),
+                (1..40_u64).prop_map(Mode::Counted),
+                (1..40_u64).prop_map(Mode::Gathered),
+            ],
         ) {
             let whole = run(mode, &[&bytes]);
             prop_assert_eq!(&whole, &run(mode, &pieces(&bytes, &cuts)));

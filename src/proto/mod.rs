@@ -90,6 +90,11 @@ pub trait Sink {
     /// Takes one piece, gives the number under which later pieces can refer to it.
     fn piece(&mut self, piece: Piece<'_>) -> Seq;
 
+    /// The same for content that is whole and nobody's message: a name, the text of a status.
+    fn text(&mut self, piece: Piece<'_>) -> Seq {
+        self.piece(piece)
+    }
+
     fn note(&mut self, note: Note);
 
     /// What follows is the inflated stream.

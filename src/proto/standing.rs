@@ -61,6 +61,11 @@ impl Standing {
         matches!(self, Standing::Trying | Standing::Entered)
     }
 
+    /// Whether nothing that is secret can have been said.
+    pub fn is_stranger(self) -> bool {
+        self == Standing::Stranger
+    }
+
     /// Whether everything may be shown that is not marked as a secret.
     pub fn is_settled(self) -> bool {
         self == Standing::Settled

@@ -108,7 +108,7 @@ impl Core {
         let all = std::iter::once(0..bytes.len()).collect::<Vec<_>>();
         // What nobody has read may hold a password.
         let secrets = if from == Side::Client { all.as_slice() } else { &[] };
-        self.piece(now, Piece { from, wire: bytes, secrets, body: Body::Raw }, log);
+        self.piece(now, Piece { from, wire: bytes, secrets, body: Body::Raw }, false, log);
     }
 
     /// The content of a side that was cut off, if its bytes were being left out.
@@ -118,7 +118,8 @@ impl Core {
         }
     }
 
-    fn piece(&mut self, now: Stamp, mut piece: Piece<'_>, log: &mut dyn Log) -> Seq {
+    /// With `text`, content is the protocol's own.
+    fn piece(&mut self, now: Stamp, mut piece: Piece<'_>, text: bool, log: &mut dyn Log) -> Seq {
         let [client, server] = &mut self.pending;
         let (received, pending) = match piece.from {
             Side::Client => (&mut self.summary.client_bytes, client),
@@ -133,10 +134,9 @@ impl Core {
         }
         // Before anything is taken out: what is found must not depend on what is kept.
         let found = self.watch.look(now, self.next, &piece);
-        let (wire, redacted) = match self.places(&mut piece) {
-            places if places.is_empty() => (Cow::Borrowed(piece.wire), false),
-            places => (Cow::Owned(masked(piece.wire, &places)), true),
-        };
+        let (places, scrubbed) = self.places(&mut piece, text);
+        let redacted = scrubbed || !places.is_empty();
+        let wire = if places.is_empty() { Cow::Borrowed(piece.wire) } else { Cow::Owned(masked(piece.wire, &places)) };
         let mut event = Event { seq: self.next, at: now, from: piece.from.into(), wire, redacted, body: piece.body };
         if let Body::Content(content) = &mut event.body
             && !self.contents.take(piece.from, piece.wire, redacted, content, &mut event.wire)
@@ -171,39 +171,43 @@ impl Core {
     }
 
     /// What is to be masked: what the dialog has marked, and what of the session's secrets is said again in a line.
-    /// Content is left as it is: it is somebody's message.
-    fn places<'p>(&mut self, piece: &mut Piece<'p>) -> Cow<'p, [Range<usize>]> {
+    /// Content is left as it is where it is somebody's message.
+    /// Gives the places, and whether anything was taken out of what was read.
+    fn places<'p>(&mut self, piece: &mut Piece<'p>, text: bool) -> (Cow<'p, [Range<usize>]>, bool) {
         if self.config.keep_secrets {
-            return Cow::Borrowed(&[]);
+            return (Cow::Borrowed(&[]), false);
         }
         // A server that may repeat what is secret.
         if piece.from == Side::Server && !piece.secrets.is_empty() {
             secrets::hide(&mut piece.body);
         }
         let again = match &piece.body {
-            Body::Content(_) => Vec::new(),
+            Body::Content(_) if !text => Vec::new(),
             _ => self.secrets.find(piece.wire),
         };
-        let decoded = |body: &Body| match body {
-            Body::Continue(go) => go.decoded.clone(),
-            _ => None,
+        // What was decoded, and what stood in a literal before, says things that do not stand in the line.
+        let (decoded, goes_on) = match &piece.body {
+            Body::Continue(go) => (go.decoded.is_some(), false),
+            Body::Command(command) => (false, command.continues.is_some()),
+            Body::Reply(reply) => (false, reply.continues.is_some()),
+            _ => (false, false),
         };
-        let before = decoded(&piece.body);
-        // What was decoded says things that do not stand in the line.
-        if !again.is_empty() || before.is_some() || !piece.secrets.is_empty() {
+        let before = (decoded || goes_on).then(|| piece.body.clone());
+        if !again.is_empty() || !piece.secrets.is_empty() || before.is_some() {
             self.secrets.scrub(&mut piece.body);
         }
+        let scrubbed = before.is_some_and(|before| before != piece.body);
         if piece.from == Side::Client && !piece.secrets.is_empty() {
             self.secrets.remember(piece.wire, piece.secrets, &piece.body, self.summary.user.as_deref());
         }
-        if decoded(&piece.body) != before {
+        if scrubbed && decoded {
             // It stands in the base64 of the line.
-            return Cow::Owned(vec![0..piece.wire.trim_ascii_end().len()]);
+            return (Cow::Owned(vec![0..piece.wire.trim_ascii_end().len()]), scrubbed);
         }
         if again.is_empty() {
-            return Cow::Borrowed(piece.secrets);
+            return (Cow::Borrowed(piece.secrets), scrubbed);
         }
-        Cow::Owned(secrets::sorted([again.as_slice(), piece.secrets].concat()))
+        (Cow::Owned(secrets::sorted([again.as_slice(), piece.secrets].concat())), scrubbed)
     }
 
     /// What the proxy itself says to the server; it counts as nobody's.
@@ -287,7 +291,11 @@ impl<'t> Tap<'t> {
 
 impl Sink for Tap<'_> {
     fn piece(&mut self, piece: Piece<'_>) -> Seq {
-        self.core.piece(self.now, piece, self.log)
+        self.core.piece(self.now, piece, false, self.log)
+    }
+
+    fn text(&mut self, piece: Piece<'_>) -> Seq {
+        self.core.piece(self.now, piece, true, self.log)
     }
 
     fn note(&mut self, note: Note) {

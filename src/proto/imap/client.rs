@@ -15,7 +15,7 @@ use super::scan::{Literal, Scan, without_end};
 use super::talk::{Auth, Halt, REMEMBERED_MAX, Talk, USER_MAX};
 use super::token::{self, TOKENS_MAX, Token};
 use crate::event::{self, Body, Content, Note, Object, Seq, Side};
-use crate::proto::frame::{Cut, Framer, Mode, Part};
+use crate::proto::frame::{Cut, Framer, LINE_MAX, Mode, Part};
 use crate::proto::sasl::{self, Exchange};
 use crate::proto::standing::{Standing, hidden};
 use crate::proto::{Piece, Sink};
@@ -81,6 +81,8 @@ struct Reading {
     done: u64,
     secret: bool,
     kept: Option<Vec<u8>>,
+    /// It is no message.
+    text: bool,
 }
 
 impl Client {
@@ -340,6 +342,10 @@ impl Talk {
         let long = self.client.framer.within_long_line();
         let rest = self.client.framer.finish();
         if rest.is_empty() {
+            return;
+        }
+        if self.client.literal.is_some() && !self.client.waits {
+            self.client_data(&rest, false, out);
             return;
         }
         let text = without_end(&rest);

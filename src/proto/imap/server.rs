@@ -12,7 +12,7 @@ use super::talk::{Halt, Outstanding, REMEMBERED_MAX, Talk};
 use super::token::{self, Names, TOKENS_MAX, Token};
 use super::{data, fetch};
 use crate::event::{Body, Content, Continue, Greeting, Object, Reply, Seq, Side};
-use crate::proto::frame::{Cut, Framer, Mode, Part};
+use crate::proto::frame::{Cut, Framer, LINE_MAX, Mode, Part};
 use crate::proto::standing::Standing;
 use crate::proto::{Piece, Sink};
 
@@ -32,6 +32,12 @@ pub(super) struct Server {
     literal: Option<Reading>,
 }
 
+impl Server {
+    pub fn within_literal(&self) -> bool {
+        self.literal.is_some()
+    }
+}
+
 struct Unfinished {
     of: Seq,
     name: String,
@@ -44,6 +50,8 @@ struct Unfinished {
 struct Reading {
     done: u64,
     kept: Option<Vec<u8>>,
+    /// It is no message, and given as a whole.
+    text: bool,
 }
 
 impl Server {
@@ -307,20 +315,28 @@ impl Talk {
         if literal.bytes == 0 {
             response.literal_ends(keeps.then(Vec::new));
         } else {
-            self.server.literal = Some(Reading { done: 0, kept: keeps.then(Vec::new) });
-            self.server.framer.expect(Mode::Counted(literal.bytes));
+            let message = matches!(response.name.as_str(), "FETCH" | "URLFETCH" | "CONVERTED");
+            let text = !message && literal.bytes <= LINE_MAX as u64;
+            let mode = if text { Mode::Gathered } else { Mode::Counted };
+            self.server.literal = Some(Reading { done: 0, kept: keeps.then(Vec::new), text });
+            self.server.framer.expect(mode(literal.bytes));
         }
         self.server.response = Some(response);
     }
 
-    fn server_data(&mut self, bytes: &[u8], last: bool, out: &mut dyn Sink) {
+    pub(super) fn server_data(&mut self, bytes: &[u8], last: bool, out: &mut dyn Sink) {
         let (Some(reading), Some(response)) = (&mut self.server.literal, &mut self.server.response) else { return };
         reading.done += bytes.len() as u64;
         if let Some(kept) = &mut reading.kept {
             kept.extend_from_slice(bytes);
         }
         let body = Body::Content(Content { of: response.of, bytes: reading.done, last, ..Content::default() });
-        out.piece(Piece::new(Side::Server, bytes, body));
+        let piece = Piece::new(Side::Server, bytes, body);
+        if reading.text {
+            out.text(piece)
+        } else {
+            out.piece(piece)
+        };
         if last {
             let kept = self.server.literal.take().and_then(|reading| reading.kept);
             response.literal_ends(kept);

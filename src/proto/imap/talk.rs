@@ -111,7 +111,9 @@ impl Talk {
             Side::Client => self.end_client(out),
             Side::Server => {
                 let rest = self.server.framer.finish();
-                if !rest.is_empty() {
+                if !rest.is_empty() && self.server.within_literal() {
+                    self.server_data(&rest, false, out);
+                } else if !rest.is_empty() {
                     out.piece(Piece::new(Side::Server, &rest, Body::Raw));
                 }
             }

@@ -16,7 +16,7 @@ mod watch;
 
 use self::client::Unfinished;
 use self::command::{Command, Kind};
-use self::server::Pending;
+use self::server::{Pending, Text};
 use self::text::Scan;
 use super::frame::{Framer, Mode};
 use super::replay::Turn;
@@ -76,7 +76,7 @@ struct Sieve {
     /// The server's line that goes on behind a literal or a block.
     pending: Option<Pending>,
     server_scan: Scan,
-    server_literal: Option<Content>,
+    server_literal: Option<(Content, Text)>,
     /// The login after which both sides may have put on a security layer.
     layer: Option<Seq>,
     /// The server has accepted TLS, and the session is at it.
@@ -161,7 +161,9 @@ impl Dialog for Sieve {
         if from == Side::Server {
             let mut rest = std::mem::take(&mut self.gathered);
             rest.extend(self.server.finish());
-            if !rest.is_empty() {
+            if self.server_literal.is_some() && !rest.is_empty() {
+                self.take_server_literal(&rest, false, out);
+            } else if !rest.is_empty() {
                 out.piece(Piece::new(from, &rest, Body::Raw));
             }
             return;

@@ -18,6 +18,17 @@ pub(super) struct Pending {
     is: Line,
 }
 
+/// What a literal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    /// The user's.
+    Script,
+    /// The server's, given as a whole: it may repeat what it did not like.
+    Whole,
+    /// The same, and longer than any text for people: where a secret may have been said, none of it is shown.
+    Long,
+}
+
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
@@ -135,8 +146,16 @@ impl Sieve {
         if !ends {
             self.pending = Some(Pending { of, is });
             if let Some(literal) = literal.filter(|literal| literal.bytes > 0 && is != Line::Raw) {
-                self.server.expect(Mode::Counted(literal.bytes));
-                self.server_literal = Some(Content { of, ..Content::default() });
+                let text = if is == Line::Data && self.data_name() == Kind::Get.data() {
+                    Text::Script
+                } else if literal.bytes <= REPLY_MAX as u64 {
+                    Text::Whole
+                } else {
+                    Text::Long
+                };
+                let mode = if text == Text::Whole { Mode::Gathered } else { Mode::Counted };
+                self.server.expect(mode(literal.bytes));
+                self.server_literal = Some((Content { of, ..Content::default() }, text));
             } else if literal.is_some() && is == Line::Raw {
                 self.pending = None;
             }
@@ -155,11 +174,18 @@ impl Sieve {
         }
     }
 
-    fn take_server_literal(&mut self, bytes: &[u8], last: bool, out: &mut dyn Sink) {
-        let Some(content) = &mut self.server_literal else { return };
+    pub(super) fn take_server_literal(&mut self, bytes: &[u8], last: bool, out: &mut dyn Sink) {
+        let Some((content, text)) = &mut self.server_literal else { return };
         content.bytes += bytes.len() as u64;
         content.last = last;
-        out.piece(Piece::new(Side::Server, bytes, Body::Content(content.clone())));
+        let body = Body::Content(content.clone());
+        let secret = (*text == Text::Long && !self.standing.is_stranger()).then_some(0..bytes.len());
+        let piece = Piece { from: Side::Server, wire: bytes, secrets: secret.as_slice(), body };
+        if *text == Text::Whole {
+            out.text(piece)
+        } else {
+            out.piece(piece)
+        };
         if last {
             self.server_literal = None;
         }

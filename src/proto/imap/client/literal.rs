@@ -8,7 +8,8 @@ impl Talk {
     pub(super) fn literal_announced(&mut self, command: Box<Unfinished>, literal: Literal) {
         let secret = command.login == Some(Login::Secret);
         let keeps = !secret && literal.bytes <= REMEMBERED_MAX && command.remembered < ARGUMENTS_MAX;
-        self.client.literal = Some(Reading { of: command.of, literal, done: 0, secret, kept: keeps.then(Vec::new) });
+        let (kept, text) = (keeps.then(Vec::new), !secret && !args::is_append(&command.verb));
+        self.client.literal = Some(Reading { of: command.of, literal, done: 0, secret, kept, text });
         self.client.command = Some(command);
         self.client.waits = literal.waits && !self.released;
         if !self.client.waits {
@@ -20,10 +21,10 @@ impl Talk {
     pub(in crate::proto::imap) fn literal_comes(&mut self) {
         self.client.waits = false;
         let Some(reading) = &self.client.literal else { return };
+        let mode = if reading.text { Mode::Gathered } else { Mode::Counted };
+        self.client.framer.expect(mode(reading.literal.bytes));
         if reading.literal.bytes == 0 {
             self.literal_ends();
-        } else {
-            self.client.framer.expect(Mode::Counted(reading.literal.bytes));
         }
     }
 
@@ -51,8 +52,14 @@ impl Talk {
         }
         let all = [0..bytes.len()];
         let secrets: &[Range<usize>] = if reading.secret { &all } else { &[] };
+        let whole = reading.text && reading.literal.bytes <= LINE_MAX as u64;
         let body = Body::Content(Content { of: reading.of, bytes: reading.done, last, ..Content::default() });
-        out.piece(Piece { from: Side::Client, wire: bytes, secrets, body });
+        let piece = Piece { from: Side::Client, wire: bytes, secrets, body };
+        if whole {
+            out.text(piece)
+        } else {
+            out.piece(piece)
+        };
         if last && let Some(user) = self.literal_ends() {
             out.user(&user);
         }
