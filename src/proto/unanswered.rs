@@ -46,6 +46,13 @@ impl<E> Unanswered<E> {
         if self.is_known() { self.oldest.front_mut().or(self.newest.front_mut()) } else { None }
     }
 
+    /// Those that stand first and are such are never answered.
+    pub fn skip(&mut self, such: impl Fn(&E) -> bool) {
+        while self.front().is_some_and(&such) {
+            self.pop();
+        }
+    }
+
     /// It is answered. Nothing, where it is not known what was.
     pub fn pop(&mut self) -> Option<E> {
         if !self.is_known() {
@@ -79,11 +86,6 @@ impl<E> Unanswered<E> {
         self.counted == 0
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.all(|_| false)
-    }
-
-    /// Whether this is true of each of them.
     pub fn all(&self, is: impl FnMut(&E) -> bool) -> bool {
         self.counted == 0 && self.oldest.iter().chain(&self.newest).all(is)
     }

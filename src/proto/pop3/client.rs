@@ -72,6 +72,7 @@ impl Pop3 {
             _ => {}
         }
         let answered = match command.lines {
+            _ if line.trim_ascii().is_empty() => Answered::Nothing,
             _ if !command.known => Answered::Unknown,
             Lines::One => Answered::of(&command.said.verb),
             _ => Answered::Other,

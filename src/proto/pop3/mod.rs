@@ -91,8 +91,10 @@ struct Auth {
 struct Listing {
     of: Seq,
     bytes: u64,
-    /// Capabilities are taken line by line where an offer has to be taken out.
+    /// It is taken line by line.
     by_line: bool,
+    /// An offer has to be taken out of it.
+    hides: bool,
     /// The text of a list of capabilities, as far as it goes.
     capabilities: Option<Vec<u8>>,
 }
@@ -196,7 +198,10 @@ impl Dialog for Pop3 {
 
     fn at_rest(&self) -> bool {
         let server = self.listing.is_none() && !self.server.within_line();
-        self.expected.is_empty() && server && self.auth.is_none() && self.turn() == Turn::Whole
+        self.expected.all(|expected| expected.answered == Answered::Nothing)
+            && server
+            && self.auth.is_none()
+            && self.turn() == Turn::Whole
     }
 
     fn upgrading(&self) -> bool {

@@ -66,7 +66,7 @@ pub(super) fn values(verb: Answered, text: &str) -> Object {
                 values.text("uid", uid);
             }
         }
-        Answered::Login | Answered::Unknown | Answered::Stray | Answered::Other => {}
+        Answered::Login | Answered::Unknown | Answered::Stray | Answered::Nothing | Answered::Other => {}
     }
     values
 }
@@ -81,6 +81,8 @@ pub(super) enum Answered {
     Unknown,
     /// A line that may have been a password: the answer may repeat it.
     Stray,
+    /// An empty line: servers refuse it, or wait for the next.
+    Nothing,
     Other,
 }
 

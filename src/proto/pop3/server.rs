@@ -48,7 +48,7 @@ impl Pop3 {
     /// Gives true if the line accepts an upgrade to TLS.
     fn take_server_line(&mut self, line: &[u8], part: Part, at: Option<usize>, out: &mut dyn Sink) -> bool {
         if self.listing.as_ref().is_some_and(|listing| listing.by_line) {
-            self.take_capability(line, part, at, out);
+            self.take_listed(line, part, at, out);
             return false;
         }
         if matches!(part, Part::Middle | Part::Tail) {
@@ -81,16 +81,17 @@ impl Pop3 {
         self.reply(line, parsed, out)
     }
 
-    /// One line of CAPA, where the offer of STLS leads nowhere and is not passed on. `at` is where the line stands in the
-    /// bytes now being fed, if all of it does.
-    fn take_capability(&mut self, line: &[u8], part: Part, at: Option<usize>, out: &mut dyn Sink) {
+    /// One line of a listing: of CAPA, where the offer of STLS leads nowhere and is not passed on, or of a server whose lines
+    /// end with LF alone. `at` is where the line stands in the bytes now being fed, if all of it does.
+    fn take_listed(&mut self, line: &[u8], part: Part, at: Option<usize>, out: &mut dyn Sink) {
         let Some(listing) = &mut self.listing else { return };
-        let last = part == Part::Whole && line == b".\r\n";
+        let last = part == Part::Whole && matches!(line, b".\r\n" | b".\n");
         listing.bytes += if last { 0 } else { line.len() as u64 };
         let body = Body::Content(Content { of: listing.of, bytes: listing.bytes, last, ..Content::default() });
         let seq = out.piece(Piece::new(Side::Server, line, body));
         let offers = line.split(u8::is_ascii_whitespace).next().is_some_and(|word| word.eq_ignore_ascii_case(b"STLS"));
-        if let Some(at) = at.filter(|_| offers && part == Part::Whole) {
+        let hides = offers && listing.hides;
+        if let Some(at) = at.filter(|_| hides && part == Part::Whole) {
             out.edit(at..at + line.len(), b"", seq);
         }
         if last {
@@ -128,8 +129,11 @@ impl Pop3 {
     }
 
     fn reply(&mut self, line: &[u8], parsed: reply::Line, out: &mut dyn Sink) -> bool {
-        let expected = self.expected.pop();
         let ok = parsed.status == "+OK";
+        if ok {
+            self.expected.skip(|expected| expected.answered == Answered::Nothing);
+        }
+        let expected = self.expected.pop();
         let answered = expected.as_ref().map_or(Answered::Other, |expected| expected.answered);
         // Some servers repeat the line that they did not understand.
         let stray = answered == Answered::Stray;
@@ -156,9 +160,11 @@ impl Pop3 {
             return ok;
         }
         if ok && expected.lines != Lines::One {
-            let by_line = self.setup.hide_starttls && expected.lines == Lines::Capabilities;
+            let hides = self.setup.hide_starttls && expected.lines == Lines::Capabilities;
+            // A server that ends its lines with LF alone ends its listings so.
+            let by_line = hides || !line.ends_with(b"\r\n");
             let capabilities = (expected.lines == Lines::Capabilities).then(Vec::new);
-            self.listing = Some(Listing { of, bytes: 0, by_line, capabilities });
+            self.listing = Some(Listing { of, bytes: 0, by_line, hides, capabilities });
             if !by_line {
                 self.server.expect(Mode::Dotted);
             }

@@ -99,6 +99,7 @@ impl Smtp {
             {
                 Kind::Other
             }
+            Kind::Other if line.trim_ascii().is_empty() => Kind::Nothing,
             kind => kind,
         };
         self.expected.push(Expected::new(of, kind));

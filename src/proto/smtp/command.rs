@@ -47,6 +47,8 @@ pub(super) enum Kind {
     /// The server has answered before the message came to its end.
     Early,
     Other,
+    /// An empty line: servers refuse it, or wait for the next.
+    Nothing,
     /// A line that may hold a password: the answer may repeat it.
     Stray,
 }

@@ -272,7 +272,7 @@ impl Dialog for Smtp {
 
     fn at_rest(&self) -> bool {
         // A greeting that does not come keeps nobody from leaving.
-        let answered = self.expected.all(|expected| expected.kind.is_none());
+        let answered = self.expected.all(|expected| matches!(expected.kind, None | Some(Kind::Nothing)));
         let server = self.gathered.is_empty() && self.open.is_none() && !self.server.within_line();
         answered && server && self.auth.is_none() && self.turn() == Turn::Whole
     }

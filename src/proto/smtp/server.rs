@@ -185,6 +185,9 @@ impl Smtp {
 
     /// Finds what a reply with this code can only belong to, where that is not the oldest command.
     fn prepare(&mut self, code: Code, out: &mut dyn Sink) {
+        if matches!(code.class(), 2 | 3) {
+            self.expected.skip(|expected| expected.kind == Some(Kind::Nothing));
+        }
         let asks = match (self.newest(), &self.message) {
             (Some(Kind::Auth), _) => code.is(b"334"),
             (Some(Kind::Other | Kind::Stray | Kind::Hello), None) if code.is(b"334") && !self.client.within_line() => {

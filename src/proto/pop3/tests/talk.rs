@@ -159,6 +159,36 @@ fn an_upgrade_between_equal_legs_changes_nothing_after_it() {
 }
 
 #[test]
+fn an_empty_line_is_no_command_and_only_refused() {
+    for end in ["\r\n", "\n"] {
+        let mut tap = pop3();
+        tap.client(end).client("STAT\r\n").server("+OK 2 320\r\n").client("QUIT\r\n").server("+OK bye\r\n");
+        assert_eq!(answered(&tap, "+OK 2 320\r\n").as_deref(), Some("STAT\r\n"), "a server that waits for more");
+        assert_eq!(answered(&tap, "+OK bye\r\n").as_deref(), Some("QUIT\r\n"));
+        assert_eq!((tap.kinds()[1].as_str(), tap.log.notes.len()), ("raw", 0));
+        let mut tap = pop3();
+        tap.client(end).server("-ERR what\r\n").client("STAT\r\n").server("+OK 2 320\r\n");
+        assert_eq!(answered(&tap, "-ERR what\r\n").as_deref(), Some(end));
+        assert_eq!(answered(&tap, "+OK 2 320\r\n").as_deref(), Some("STAT\r\n"));
+    }
+}
+
+#[test]
+fn a_server_whose_lines_end_with_lf_alone_ends_its_listings_so() {
+    let mut tap = pop3();
+    tap.client("LIST\r\nRETR 1\r\nSTAT\r\n");
+    tap.server("+OK two\n1 120\n2 200\n.\n").server("+OK\nSTLS is a word\n\n..dot\r\n.\r\n").server("+OK 2 320\n");
+    assert_eq!(answered(&tap, "+OK 2 320\n").as_deref(), Some("STAT\r\n"));
+    let contents: Vec<String> = tap.kinds().into_iter().filter(|kind| kind.starts_with("content")).collect();
+    assert_eq!(contents, ["content 12 last", "content 23 last"]);
+    assert!(tap.log.notes.is_empty());
+    // The others' ends are CRLF's alone.
+    let mut tap = pop3();
+    tap.client("RETR 1\r\n").server("+OK\r\ntext\n.\n+OK\r\n.\r\n");
+    assert_eq!(tap.kinds()[3..], ["content 12 last"]);
+}
+
+#[test]
 fn stls_holds_what_stands_behind_it() {
     let mut tap = pop3();
     tap.client("STLS\r\nUSER injected\r\n");

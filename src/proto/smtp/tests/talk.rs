@@ -239,6 +239,24 @@ fn commands_have_their_own_arguments() {
 }
 
 #[test]
+fn an_empty_line_is_no_command_and_only_refused() {
+    let mut tap = smtp();
+    tap.client("\r\n").client("NOOP\r\n").server("250 ok\r\n");
+    assert_eq!(answered(&tap, "250 ok\r\n").as_deref(), Some("NOOP\r\n"), "a server that waits for more");
+    tap.client("\r\n").server("500 what\r\n").client("QUIT\r\n").server("221 bye\r\n");
+    assert_eq!(answered(&tap, "500 what\r\n").as_deref(), Some("\r\n"));
+    assert_eq!(answered(&tap, "221 bye\r\n").as_deref(), Some("QUIT\r\n"));
+    assert_eq!(tap.kinds().iter().filter(|kind| *kind == "raw").count(), 2);
+}
+
+#[test]
+fn a_long_line_that_is_no_command_is_raw_in_all_its_parts() {
+    let mut tap = smtp();
+    tap.client("@".repeat(3 * LINE_MAX) + "\r\n").server("500 what\r\n");
+    assert_eq!(tap.kinds(), ["greeting 220", "raw", "reply 500"]);
+}
+
+#[test]
 fn xclient_starts_anew() {
     let mut tap = smtp();
     tap.client("XCLIENT NAME=spike.example ADDR=168.100.189.2 LOGIN=a+2Bb\r\n").server("220 server.example ESMTP\r\n");
