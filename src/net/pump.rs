@@ -194,6 +194,12 @@ impl Pump {
     /// Flushes what the other side is to get, then reads more for it.
     fn poll_side(&mut self, cx: &mut Context<'_>, from: Side) -> Poll<Option<Stopped>> {
         let to = from.other();
+        // Half-close is carried over: the other direction goes on.
+        if self.session.said_all(from)
+            && let Some(leg) = self.leg(to)
+        {
+            leg.end();
+        }
         if let Some(leg) = self.leg(to)
             && (leg.is_full() || leg.wants_end())
         {
@@ -246,12 +252,7 @@ impl Pump {
         }
         let mut out = Outbox::default();
         self.session.end(clock::now(), from, &mut self.track.log(), &mut out);
-        let broken = self.send(cx, &out);
-        // Half-close is carried over: the other direction goes on.
-        if let Some(leg) = self.leg(from.other()) {
-            leg.end();
-        }
-        broken.map_or_else(|| stopped(out), Some)
+        self.send(cx, &out).map_or_else(|| stopped(out), Some)
     }
 
     fn send(&mut self, cx: &mut Context<'_>, out: &Outbox) -> Option<Stopped> {

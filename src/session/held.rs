@@ -3,7 +3,7 @@
 //! Does not decide what must wait: the dialog says so.
 
 use super::core::Tap;
-use super::{HELD_MAX, Log, Next, Outbox, Session};
+use super::{Log, Next, Outbox, Session};
 use crate::event::{Side, Stamp};
 
 impl Session {
@@ -42,11 +42,6 @@ impl Session {
         if side == Side::Client { client } else { server }
     }
 
-    pub(super) fn ended_mut(&mut self, side: Side) -> &mut bool {
-        let [client, server] = &mut self.ended;
-        if side == Side::Client { client } else { server }
-    }
-
     /// Reads on in what is held of both sides, for as long as one gets further.
     pub(super) fn unhold(&mut self, now: Stamp, first: Side, log: &mut dyn Log, out: &mut Outbox) {
         let mut side = first;
@@ -74,9 +69,38 @@ impl Session {
         taken.kept_from > 0
     }
 
-    /// Passes on what is held as it is: the sides come to their end.
+    /// Lets sides that have ended come to their end, as far as nothing is held any more that they have said. A client may
+    /// say all it has to say at once and end: what it says is still to be read, answer by answer.
+    pub(super) fn come_to_ends(&mut self, now: Stamp, log: &mut dyn Log, out: &mut Outbox) {
+        let [client, server] = self.ended;
+        if out.next != Next::Relay {
+            return;
+        }
+        if server {
+            self.flush_held(now, Side::Server, log, out);
+            // Nobody will answer otherwise than by ending too.
+            self.flush_held(now, Side::Client, log, out);
+            if self.held(Side::Server).is_empty() {
+                self.comes_to_end(now, Side::Server, log);
+            }
+        }
+        if client && self.held(Side::Client).is_empty() {
+            self.comes_to_end(now, Side::Client, log);
+        }
+    }
+
+    pub(super) fn comes_to_end(&mut self, now: Stamp, from: Side, log: &mut dyn Log) {
+        let [client, server] = &mut self.over;
+        if std::mem::replace(if from == Side::Client { client } else { server }, true) {
+            return;
+        }
+        self.dialog.end(from, &mut Tap::new(&mut self.core, now, log));
+        self.core.end_content(now, from, log);
+    }
+
+    /// Passes on what is held as it is: no answer will come.
     pub(super) fn flush_held(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) {
-        if self.held(from).is_empty() {
+        if self.held(from).is_empty() || self.waits_for_log(from) {
             return;
         }
         // An upgrade was asked for and will not come; until here nothing of what follows it was passed on, and it
@@ -86,27 +110,26 @@ impl Session {
             self.inject(now, from, &held, log);
             return;
         }
-        if self.waits_for_log(from) {
-            // To read all of it now could take hundreds of MiB.
+        self.dialog.release();
+        while !self.held(from).is_empty() && !self.waits_for_log(from) && self.take_held(now, from, log, out) {}
+        if !self.waits_for_log(from) {
             let held = std::mem::take(self.held_mut(from));
-            self.dialog.end(from, &mut Tap::new(&mut self.core, now, log));
-            self.core.raw(now, from, &held, log);
+            self.raw(now, from, &held, log);
             out.to(from.other()).extend_from_slice(&held);
-            return;
         }
-        // Each release lets the dialog take at least one more line.
-        for _ in 0..HELD_MAX {
-            if self.held(from).is_empty() {
-                return;
-            }
-            self.dialog.release();
-            if !self.take_held(now, from, log, out) {
-                break;
-            }
-        }
+    }
+
+    /// All is over: what is still held is logged as it is. To read what is compressed could take hundreds of MiB.
+    pub(super) fn give_up_held(&mut self, now: Stamp, from: Side, log: &mut dyn Log) {
         let held = std::mem::take(self.held_mut(from));
-        self.core.raw(now, from, &held, log);
-        out.to(from.other()).extend_from_slice(&held);
+        self.comes_to_end(now, from, log);
+        self.raw(now, from, &held, log);
+    }
+
+    fn raw(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log) {
+        if !bytes.is_empty() {
+            self.core.raw(now, from, bytes, log);
+        }
     }
 }
 

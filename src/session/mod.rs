@@ -92,7 +92,10 @@ pub struct Session {
     held: [Vec<u8>; 2],
     /// What is held of a side waits only for the log.
     later: [bool; 2],
+    /// Sides that will say no more.
     ended: [bool; 2],
+    /// The same, and all that they said was passed on.
+    over: [bool; 2],
 }
 
 impl Session {
@@ -109,6 +112,7 @@ impl Session {
             held: [Vec::new(), Vec::new()],
             later: [false; 2],
             ended: [false; 2],
+            over: [false; 2],
         }
     }
 
@@ -170,6 +174,7 @@ impl Session {
         *self.later_mut(from) = false;
         self.take_held(now, from, log, out);
         self.unhold(now, from.other(), log, out);
+        self.come_to_ends(now, log, out);
     }
 
     #[must_use]
@@ -179,6 +184,11 @@ impl Session {
 
     /// Takes the next bytes of a leg.
     pub fn bytes(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
+        self.read(now, from, bytes, log, out);
+        self.come_to_ends(now, log, out);
+    }
+
+    fn read(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
         if !self.held(from.other()).is_empty() {
             self.bytes_by_line(now, from, bytes, log, out);
             return;
@@ -197,18 +207,18 @@ impl Session {
         self.unhold(now, from.other(), log, out);
     }
 
-    /// A leg will send no more. What was held for it is passed on: nobody will answer otherwise than by ending too.
+    /// A leg will send no more. Where what it said last still waits, its end does too: see [`Session::said_all`].
     pub fn end(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) {
-        if std::mem::replace(self.ended_mut(from), true) {
-            return;
-        }
-        self.flush_held(now, from, log, out);
-        if from == Side::Server {
-            self.flush_held(now, Side::Client, log, out);
-        }
-        let mut tap = Tap::new(&mut self.core, now, log);
-        self.dialog.end(from, &mut tap);
-        self.core.end_content(now, from, log);
+        let [client, server] = &mut self.ended;
+        *(if from == Side::Client { client } else { server }) = true;
+        self.come_to_ends(now, log, out);
+    }
+
+    /// Whether a side has ended and all that it said was passed on, so that the other side can be told.
+    #[must_use]
+    pub fn said_all(&self, side: Side) -> bool {
+        let [client, server] = self.over;
+        if side == Side::Client { client } else { server }
     }
 
     /// The other side took too long to answer; what is held is passed on.
@@ -225,6 +235,7 @@ impl Session {
         for side in Side::BOTH {
             self.unhold(now, side, log, out);
         }
+        self.come_to_ends(now, log, out);
     }
 
     /// The server cannot be had: the client is told so in its own protocol.
@@ -262,9 +273,11 @@ impl Session {
 
     /// The last event.
     pub fn close(&mut self, now: Stamp, by: Origin, reason: &str, log: &mut dyn Log) {
+        self.ended = [true; 2];
+        let mut nothing = Outbox::default();
+        self.come_to_ends(now, log, &mut nothing);
         for side in Side::BOTH {
-            let mut nothing = Outbox::default();
-            self.end(now, side, log, &mut nothing);
+            self.give_up_held(now, side, log);
         }
         self.core.over(now, log);
         let summary = &self.core.summary;

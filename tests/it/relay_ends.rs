@@ -165,3 +165,87 @@ fn a_server_that_speaks_unasked_or_leaves_after_its_greeting() {
         ended(&recording, "server", "ended");
     }
 }
+
+/// What a client says at once before it half-closes, step by step as the server answers, and how each event begins.
+struct AtOnce {
+    scheme: &'static str,
+    greeting: &'static str,
+    steps: &'static [(&'static str, &'static str)],
+    verbs: &'static [&'static str],
+}
+
+/// As with `printf … | nc`: the client does not wait for answers on which what it says next depends, and is read all the
+/// same when they come. Behind an upgrade that is refused nothing is lost.
+#[test]
+fn a_client_that_says_all_at_once_and_half_closes() {
+    for AtOnce { scheme, greeting, steps, verbs } in [
+        AtOnce {
+            scheme: "smtp",
+            greeting: SMTP,
+            steps: &[("EHLO x\r\nSTARTTLS\r\n", "250 x\r\n454 no\r\n"), ("QUIT\r\n", "221 bye\r\n")],
+            verbs: &["EHLO", "STARTTLS", "QUIT"],
+        },
+        AtOnce {
+            scheme: "imap",
+            greeting: IMAP,
+            steps: &[("a STARTTLS\r\n", "a NO no\r\n"), ("b LOGOUT\r\n", "* BYE\r\nb OK\r\n")],
+            verbs: &["STARTTLS", "LOGOUT"],
+        },
+        AtOnce {
+            scheme: "pop3",
+            greeting: POP3,
+            steps: &[("STLS\r\n", "-ERR no\r\n"), ("QUIT\r\n", "+OK\r\n")],
+            verbs: &["STLS", "QUIT"],
+        },
+        AtOnce {
+            scheme: "smtp",
+            greeting: SMTP,
+            steps: &[
+                ("EHLO x\r\nAUTH PLAIN AGpvZQBzM2NyZXRw\r\n", "250 x\r\n235 in\r\n"),
+                ("MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n", "250 1\r\n250 2\r\n354 go\r\n"),
+                ("Subject: x\r\n\r\nhi\r\n.\r\n", "250 queued\r\n"),
+                ("QUIT\r\n", "221 bye\r\n"),
+            ],
+            verbs: &["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "QUIT"],
+        },
+        AtOnce {
+            scheme: "imap",
+            greeting: IMAP,
+            steps: &[
+                ("a AUTHENTICATE PLAIN AGpvZQBzM2NyZXRw\r\n", "a OK in\r\n"),
+                ("b SELECT INBOX\r\nc LOGOUT\r\n", "b OK\r\n* BYE\r\nc OK\r\n"),
+            ],
+            verbs: &["AUTHENTICATE", "SELECT", "LOGOUT"],
+        },
+        AtOnce {
+            scheme: "pop3",
+            greeting: POP3,
+            steps: &[
+                ("AUTH PLAIN AGpvZQBzM2NyZXRw\r\n", "+OK\r\n"),
+                ("STAT\r\nRETR 1\r\nQUIT\r\n", "+OK 1 2\r\n+OK\r\nhi\r\n.\r\n+OK\r\n"),
+            ],
+            verbs: &["AUTH", "STAT", "RETR", "QUIT"],
+        },
+    ] {
+        let stage = Stage::new(scheme, &[]);
+        let (mut client, mut server) = stage.greeted(greeting);
+        client.say(steps.iter().map(|(said, _)| *said).collect::<String>());
+        client.half_close();
+        for (said, answer) in steps {
+            server.hear(said);
+            server.say(answer);
+            client.hear(answer);
+        }
+        assert_eq!(server.rest(), b"", "{scheme}: and then its end");
+        drop(server);
+        let recording = stage.recording();
+        ended(&recording, "client", "ended");
+        let commands = recording.of_kind("command");
+        let commands: Vec<&str> = commands.iter().filter_map(|command| command["verb"].as_str()).collect();
+        assert_eq!(commands, *verbs, "{}", recording.dump());
+        let codes = recording.note_codes();
+        assert!(!codes.iter().any(|code| code == "starttls-injection" || code == "lost-sync"), "{codes:?}");
+        let unlinked = recording.of_kind("reply").iter().filter(|reply| reply["answers"].is_null()).count();
+        assert_eq!(unlinked, usize::from(scheme == "imap" && verbs.contains(&"LOGOUT")), "{}", recording.dump());
+    }
+}

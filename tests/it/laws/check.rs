@@ -26,32 +26,52 @@ pub struct Heard {
     pub upgraded: bool,
 }
 
+/// A side says something, or ends.
+type Turn<'s> = (Side, Option<&'s [u8]>);
+
 /// Runs a conversation through a session, each saying cut into pieces of at most `cut` bytes.
 pub fn run(spec: &'static Spec, said: &[Said], cut: usize, config: Config) -> Heard {
+    play(spec, &hasty(said, said.len()), cut, config)
+}
+
+/// The turns of a conversation in which the client, from this turn on, says all it has to say at once, and ends.
+fn hasty(said: &[Said], from: usize) -> Vec<Turn<'_>> {
+    let (before, after) = said.split_at(from);
+    let of = |side: Side| after.iter().filter(move |(from, _)| *from == side);
+    let turns = before.iter().chain(of(Side::Client)).map(|(side, bytes)| (*side, Some(bytes.as_slice())));
+    let answers = of(Side::Server).map(|(side, bytes)| (*side, Some(bytes.as_slice())));
+    turns.chain([(Side::Client, None)]).chain(answers).chain([(Side::Server, None)]).collect()
+}
+
+fn play(spec: &'static Spec, turns: &[Turn<'_>], cut: usize, config: Config) -> Heard {
     let mut session = Session::new(spec, Setup::default(), false, config);
     let mut heard = Heard { events: Vec::new(), sent: [Vec::new(), Vec::new()], upgraded: false };
     let mut log = Events::default();
     let now = Stamp(0);
-    for (side, bytes) in said {
-        for chunk in bytes.chunks(cut.max(1)) {
+    for &(side, bytes) in turns {
+        let chunks: Vec<Option<&[u8]>> = match bytes {
+            Some(bytes) => bytes.chunks(cut.max(1)).map(Some).collect(),
+            None => vec![None],
+        };
+        for chunk in chunks {
             let mut out = Outbox::default();
-            session.bytes(now, *side, chunk, &mut log, &mut out);
-            take(&mut heard, *side, chunk, &out);
-            while session.waits_for_log(*side) {
-                out = Outbox::default();
-                session.resume(now, *side, &mut log, &mut out);
-                take(&mut heard, *side, b"", &out);
+            match chunk {
+                Some(chunk) => session.bytes(now, side, chunk, &mut log, &mut out),
+                None => session.end(now, side, &mut log, &mut out),
+            }
+            take(&mut heard, side, chunk.unwrap_or_default(), &out);
+            for side in Side::BOTH {
+                while session.waits_for_log(side) && out.next == Next::Relay {
+                    out = Outbox::default();
+                    session.resume(now, side, &mut log, &mut out);
+                    take(&mut heard, side, b"", &out);
+                }
             }
             while out.next != Next::Relay {
                 out = upgrade(&mut session, &mut heard, &out.next, &mut log);
-                take(&mut heard, *side, b"", &out);
+                take(&mut heard, side, b"", &out);
             }
         }
-    }
-    for side in Side::BOTH {
-        let mut out = Outbox::default();
-        session.end(now, side, &mut log, &mut out);
-        take(&mut heard, side, b"", &out);
     }
     session.close(now, Origin::Client, "over", &mut log);
     heard.events = log.0;
@@ -70,8 +90,7 @@ pub fn check_laws(spec: &'static Spec, said: &[Said], cut: usize, written: bool)
     let whole = run(spec, said, usize::MAX, kept);
     let compressed = whole.events.iter().any(|event| matches!(event.body, Body::Compress { .. }));
     // Nobody answers a STARTTLS: what came behind it is not passed on, and a note says so.
-    let noted =
-        |code: &str| whole.events.iter().any(|event| matches!(&event.body, Body::Note(note) if note.code == code));
+    let noted = |code: &str| whole.events.iter().any(|event| is_note(event, code));
     let injected = noted("starttls-injection");
     // What a client sends of its handshake before it may is TLS already, and not part of its stream.
     let early = noted("early-client-hello");
@@ -104,12 +123,25 @@ pub fn check_laws(spec: &'static Spec, said: &[Said], cut: usize, written: bool)
         }
         assert_eq!(whole.len(), in_pieces.len(), "independent of the cut, pieces of {cut}");
     }
+    // A client that does not wait for answers, and ends.
+    let hasty = play(spec, &hasty(said, cut % (said.len() + 1)), cut, kept);
+    let injected = hasty.events.iter().any(|event| is_note(event, "starttls-injection"));
+    let told = told(said, Side::Client);
+    assert!(injected || hasty.upgraded || hasty.sent[1] == told, "transparent to a client that ends early");
+    assert!(hasty.upgraded || told.starts_with(&hasty.sent[1]), "only what stands behind STARTTLS is kept back");
+    if !compressed && !early && !hasty.upgraded {
+        assert_eq!(wires(&hasty.events, Side::Client), told, "lossless for a client that ends early");
+    }
     // With secrets taken out, everything else stays as it is.
     let redacted = run(spec, said, usize::MAX, Config::default());
     assert_eq!(redacted.sent, whole.sent, "redaction changes nothing on the wire");
     for (plain, masked) in whole.events.iter().zip(&redacted.events) {
         assert!(masked.redacted || masked.wire == plain.wire, "only redacted events differ");
     }
+}
+
+fn is_note(event: &Event<'_>, code: &str) -> bool {
+    matches!(&event.body, Body::Note(note) if note.code == code)
 }
 
 pub fn told(said: &[Said], side: Side) -> Vec<u8> {
