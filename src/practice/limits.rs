@@ -91,3 +91,7 @@ pub const BAD_COMMANDS: u32 = 20;
 pub const READ: usize = 64 * 1024;
 /// Octets of replies collected before they are sent.
 pub const WRITE_BUFFER: usize = 256 * 1024;
+/// Octets of messages that are looked at in passing: some milliseconds' work. More is done on a thread of its own.
+pub const IN_PASSING: u64 = 128 * 1024;
+/// Such threads at a time: a message that is taken apart needs several times its size.
+pub const ASIDE: usize = 2;

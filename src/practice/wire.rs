@@ -84,6 +84,15 @@ impl Wire {
         self.push(b"\r\n");
     }
 
+    /// Adds what may be as long as a message, and sends it piece by piece, so that it is not held once more.
+    pub async fn push_long(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for piece in bytes.chunks(WRITE_BUFFER) {
+            self.push(piece);
+            self.relieve().await?;
+        }
+        Ok(())
+    }
+
     /// Sends what has piled up, when it is much. Loops that write a lot call this.
     pub async fn relieve(&mut self) -> io::Result<()> {
         match self.out.len() < WRITE_BUFFER {

@@ -21,6 +21,8 @@ mod practice_demo;
 #[cfg(feature = "proxy")]
 mod practice_dovecot;
 #[cfg(feature = "proxy")]
+mod practice_heavy;
+#[cfg(feature = "proxy")]
 mod practice_imap;
 #[cfg(feature = "proxy")]
 mod practice_kit;

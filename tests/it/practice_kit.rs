@@ -76,10 +76,7 @@ impl Practice {
 
     /// An IMAP session, logged in.
     pub fn imap(&self, user: &str) -> Talk {
-        let mut talk = Talk::to(self.at.imap);
-        assert!(talk.line().starts_with("* OK [CAPABILITY IMAP4rev1"));
-        assert_eq!(talk.status(&format!("LOGIN {user} {PASSWORD}")), "OK [CAPABILITY");
-        talk
+        Talk::logged_in(self.at.imap, user, PASSWORD)
     }
 
     /// Sends a message to a user by way of the plain SMTP port.
@@ -127,6 +124,14 @@ impl Talk {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Talk { stream: BufReader::new(stream), count: 0 }
+    }
+
+    /// An IMAP session, logged in.
+    pub fn logged_in(address: Option<SocketAddr>, user: &str, password: &str) -> Self {
+        let mut talk = Talk::to(address);
+        assert!(talk.line().starts_with("* OK [CAPABILITY IMAP4rev1"));
+        assert_eq!(talk.status(&format!("LOGIN {user} {password}")), "OK [CAPABILITY");
+        talk
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
@@ -190,6 +195,12 @@ impl Talk {
                 None => untagged.push(line),
             }
         }
+    }
+
+    /// Reads over so many octets.
+    pub fn skip(&mut self, count: u64) {
+        let skipped = std::io::copy(&mut self.stream.by_ref().take(count), &mut std::io::sink());
+        assert_eq!(skipped.expect("the octets within the deadline"), count);
     }
 
     /// One line with the literals in it.

@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use crate::support::mailtap::{Mailtap, run};
 use crate::support::peers::{Peer, Stage};
-use crate::support::process::peak_memory;
 use crate::support::recording::Recording;
 use crate::support::{program, wait_for};
 
@@ -112,7 +111,7 @@ fn a_reader_that_does_not_read_holds_the_writer_up() {
         }
         assert!(said < 200 << 20, "the writer is held up");
     }
-    let peak = peak_memory(stage.mailtap.pid());
+    let peak = stage.mailtap.memory_peak();
     assert!(peak < 60 * 1024, "{peak} KiB");
     client.half_close();
     let mut heard = 0;

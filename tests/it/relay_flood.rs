@@ -6,7 +6,6 @@ use std::io::{Read, Write};
 use std::thread;
 
 use crate::support::peers::{Peer, Stage};
-use crate::support::process::peak_memory;
 use crate::support::recording::Recording;
 
 /// What the program may take at the most, in KiB: some 30 MiB to begin with, and what a session holds. Less than what
@@ -15,7 +14,7 @@ const MEMORY_MAX: u64 = 60 * 1024;
 
 #[track_caller]
 fn memory_is_bounded(stage: &Stage) {
-    let peak = peak_memory(stage.mailtap.pid());
+    let peak = stage.mailtap.memory_peak();
     assert!(peak < MEMORY_MAX, "{peak} KiB");
 }
 

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use crate::replay_server_rules::files;
 use crate::support::mailtap::Mailtap;
-use crate::support::process::peak_memory;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -57,7 +56,7 @@ fn a_client_that_does_not_read_costs_little() {
         client.set_nonblocking(false).unwrap();
         let mut first = vec![0; 4 * BODY];
         std::io::Read::read_exact(&mut client, &mut first).unwrap();
-        let peak = peak_memory(server.pid());
+        let peak = server.memory_peak();
         assert!(peak < 128 << 10, "{mode}: {peak} KiB after {sent} commands");
     }
 }

@@ -5,9 +5,11 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use super::super::store::{Change, Flags, System};
+use super::super::store::{Change, Facts, Flags, System};
+use super::aside::aside;
 use super::mime::{self, Entity};
 use super::parse::{Attribute, Section, Set};
+use super::section::Octets;
 use super::view::{self, flag_names};
 use super::{Answer, Session, envelope, section, structure, text};
 
@@ -53,30 +55,40 @@ impl Session<'_> {
                 marked = !attributes.contains(&Attribute::Flags);
             }
             let facts = mailbox.summary(|m| m.facts(entry.uid).cloned());
-            let bytes = match attributes.iter().any(needs_bytes) {
-                true => mailbox.read(entry.uid)?,
-                false => Some(Arc::from([])),
+            let bytes = match (&facts, attributes.iter().any(needs_bytes)) {
+                (Some(facts), true) => {
+                    let mailbox = mailbox.clone();
+                    aside(facts.size, move || mailbox.read(entry.uid)).await??
+                }
+                _ => Some(Arc::from([])),
             };
             let (Some(facts), Some(bytes)) = (facts, bytes) else {
                 is_complete = false;
                 continue;
             };
-            let message = Message { facts: &facts, entry: &entry, bytes: &bytes, root: OnceLock::new() };
-            let mut out = format!("* {number} FETCH (").into_bytes();
-            if marked {
-                out.extend_from_slice(format!("FLAGS ({}) ", flag_names(&entry, &facts)).as_bytes());
-            }
-            for (n, attribute) in attributes.iter().enumerate() {
-                if n > 0 {
-                    out.push(b' ');
-                }
-                message.attribute(&mut out, attribute);
-            }
-            out.extend_from_slice(b")\r\n");
-            self.wire.push(&out);
             if let Some(view) = self.view.as_mut().filter(|_| marked || attributes.contains(&Attribute::Flags)) {
                 view.told(number, facts.modseq);
             }
+            self.wire.push(format!("* {number} FETCH (").as_bytes());
+            if marked {
+                self.wire.push(format!("FLAGS ({}) ", flag_names(&entry, &facts)).as_bytes());
+            }
+            let message = Arc::new(Message { facts, entry, bytes, root: OnceLock::new() });
+            for (n, attribute) in attributes.iter().enumerate() {
+                if n > 0 {
+                    self.wire.push(b" ");
+                }
+                // One at a time: each may be as long as the message.
+                let (asked, of) = (attribute.clone(), message.clone());
+                let value = aside(message.bytes.len() as u64, move || of.attribute(&asked)).await?;
+                self.wire.push_long(&value.words).await?;
+                match &value.octets {
+                    Octets::None => {}
+                    Octets::At(range) => text::send_octets(self.wire, &message.bytes[range.clone()]).await?,
+                    Octets::Made(bytes) => text::send_octets(self.wire, bytes).await?,
+                }
+            }
+            self.wire.push(b")\r\n");
             self.wire.relieve().await?;
         }
         match is_complete {
@@ -96,66 +108,65 @@ fn needs_bytes(attribute: &Attribute) -> bool {
     !matches!(attribute, Flags | InternalDate | Size | Uid | ModSeq)
 }
 
-struct Message<'a> {
-    facts: &'a super::super::store::Facts,
-    entry: &'a view::Entry,
-    bytes: &'a [u8],
+struct Message {
+    facts: Facts,
+    entry: view::Entry,
+    bytes: Arc<[u8]>,
     /// Taken apart when the first attribute needs it.
     root: OnceLock<Entity>,
 }
 
-impl Message<'_> {
+/// An attribute with its value: what is short, and behind it a literal's octets.
+struct Value {
+    words: Vec<u8>,
+    octets: Octets,
+}
+
+impl Message {
     fn root(&self) -> &Entity {
-        self.root.get_or_init(|| mime::parse(self.bytes))
+        self.root.get_or_init(|| mime::parse(&self.bytes))
     }
 
-    fn attribute(&self, out: &mut Vec<u8>, attribute: &Attribute) {
-        let plain = |out: &mut Vec<u8>, text: String| out.extend_from_slice(text.as_bytes());
+    fn attribute(&self, attribute: &Attribute) -> Value {
+        let mut out = Vec::new();
         match attribute {
-            Attribute::Uid => plain(out, format!("UID {}", self.entry.uid)),
-            Attribute::ModSeq => plain(out, format!("MODSEQ ({})", self.facts.modseq)),
-            Attribute::Flags => plain(out, format!("FLAGS ({})", flag_names(self.entry, self.facts))),
-            Attribute::InternalDate => plain(out, format!("INTERNALDATE \"{}\"", date_time(self.facts.date))),
-            Attribute::Size => plain(out, format!("RFC822.SIZE {}", self.facts.size)),
+            Attribute::Uid => out = format!("UID {}", self.entry.uid).into_bytes(),
+            Attribute::ModSeq => out = format!("MODSEQ ({})", self.facts.modseq).into_bytes(),
+            Attribute::Flags => out = format!("FLAGS ({})", flag_names(&self.entry, &self.facts)).into_bytes(),
+            Attribute::InternalDate => out = format!("INTERNALDATE \"{}\"", date_time(self.facts.date)).into_bytes(),
+            Attribute::Size => out = format!("RFC822.SIZE {}", self.facts.size).into_bytes(),
             Attribute::Envelope => {
                 out.extend_from_slice(b"ENVELOPE ");
-                envelope::envelope(out, &self.bytes[self.root().header.clone()]);
+                envelope::envelope(&mut out, &self.bytes[self.root().header.clone()]);
             }
             Attribute::Body => {
                 out.extend_from_slice(b"BODY ");
-                structure::structure(out, self.bytes, self.root(), false);
+                structure::structure(&mut out, &self.bytes, self.root(), false);
             }
             Attribute::BodyStructure => {
                 out.extend_from_slice(b"BODYSTRUCTURE ");
-                structure::structure(out, self.bytes, self.root(), true);
+                structure::structure(&mut out, &self.bytes, self.root(), true);
             }
-            Attribute::Old { name, section, .. } => self.section(out, name, section, None),
+            Attribute::Old { name, section, .. } => return self.section(name, section, None),
             Attribute::Section { section, partial, .. } => {
                 let mut name = format!("BODY[{}]", section::name(section));
                 if let Some((from, _)) = partial {
                     name.push_str(&format!("<{from}>"));
                 }
-                self.section(out, &name, section, *partial);
+                return self.section(&name, section, *partial);
             }
         }
+        Value { words: out, octets: Octets::None }
     }
 
-    fn section(&self, out: &mut Vec<u8>, name: &str, section: &Section, partial: Option<(u64, u64)>) {
-        out.extend_from_slice(name.as_bytes());
-        out.push(b' ');
-        let Some(found) = section::extract(self.bytes, self.root(), section) else {
-            // A part that is not there is empty: the grammar would allow NIL, Dovecot's clients expect this.
-            return out.extend_from_slice(b"\"\"");
+    fn section(&self, name: &str, section: &Section, partial: Option<(u64, u64)>) -> Value {
+        let octets = section::extract(&self.bytes, self.root(), section).part(partial);
+        let words = match octets.len() {
+            // A part that is not there is empty too: the grammar would allow NIL, Dovecot's clients expect this.
+            0 => format!("{name} \"\""),
+            count => format!("{name} {{{count}}}\r\n"),
         };
-        let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(found.len());
-        let piece = match partial {
-            None => &found[..],
-            Some((from, count)) => &found[within(from)..within(from.saturating_add(count))],
-        };
-        match piece.is_empty() {
-            true => out.extend_from_slice(b"\"\""),
-            false => text::literal(out, piece),
-        }
+        Value { words: words.into_bytes(), octets }
     }
 }
 

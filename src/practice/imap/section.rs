@@ -1,33 +1,65 @@
 //! `BODY[section]`: the bytes a section names, and how its name is written back.
-//! Takes a message, its entities and a section; gives the bytes, or nothing when there is no such part.
+//! Takes a message, its entities and a section; gives where the bytes are, or the bytes when they do not stand together.
 //! It does not know flags or the reply around it.
 
-use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Range;
 
 use super::mime::{Entity, Kind, fields};
 use super::parse::{Section, SectionText};
 
-/// None: the message has no such part.
+/// The bytes of a section.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Octets {
+    /// The message has no such part.
+    None,
+    /// They stand together in the message.
+    At(Range<usize>),
+    Made(Vec<u8>),
+}
+
+impl Octets {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Octets::None => 0,
+            Octets::At(range) => range.len(),
+            Octets::Made(bytes) => bytes.len(),
+        }
+    }
+
+    /// So many from a position on, as far as there are so many.
+    #[must_use]
+    pub fn part(self, partial: Option<(u64, u64)>) -> Self {
+        let Some((from, count)) = partial else { return self };
+        let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(self.len());
+        let part = within(from)..within(from.saturating_add(count));
+        match self {
+            Octets::None => Octets::None,
+            Octets::At(range) => Octets::At(range.start + part.start..range.start + part.end),
+            Octets::Made(bytes) => Octets::Made(bytes[part].to_vec()),
+        }
+    }
+}
+
 #[must_use]
-pub fn extract<'a>(bytes: &'a [u8], root: &Entity, section: &Section) -> Option<Cow<'a, [u8]>> {
-    let whole = |range: std::ops::Range<usize>| Some(Cow::Borrowed(&bytes[range]));
+pub fn extract(bytes: &[u8], root: &Entity, section: &Section) -> Octets {
     if section.part.is_empty() {
         return match &section.text {
-            SectionText::Everything => Some(Cow::Borrowed(bytes)),
-            SectionText::Mime => None,
+            SectionText::Everything => Octets::At(0..bytes.len()),
+            SectionText::Mime => Octets::None,
             text => of_message(bytes, root, text),
         };
     }
-    let part = find(root, &section.part)?;
+    let Some(part) = find(root, &section.part) else { return Octets::None };
     match (&section.text, part) {
-        (SectionText::Everything, Found::Part(entity) | Found::Body(entity)) => whole(entity.body.clone()),
-        (SectionText::Mime, Found::Part(entity)) => whole(entity.header.clone()),
-        (SectionText::Mime, Found::Body(entity)) => whole(entity.header.clone()),
+        (SectionText::Everything, Found::Part(entity) | Found::Body(entity)) => Octets::At(entity.body.clone()),
+        (SectionText::Mime, Found::Part(entity) | Found::Body(entity)) => Octets::At(entity.header.clone()),
         (text, Found::Part(entity)) => match &entity.kind {
             Kind::Message(inner) => of_message(bytes, inner, text),
-            _ => None,
+            _ => Octets::None,
         },
-        (_, Found::Body(_)) => None,
+        (_, Found::Body(_)) => Octets::None,
     }
 }
 
@@ -85,21 +117,22 @@ fn find<'a>(root: &'a Entity, numbers: &[usize]) -> Option<Found<'a>> {
     }
 }
 
-fn of_message<'a>(bytes: &'a [u8], message: &Entity, text: &SectionText) -> Option<Cow<'a, [u8]>> {
-    let header = &bytes[message.header.clone()];
-    Some(match text {
-        SectionText::Header => Cow::Borrowed(header),
-        SectionText::Text => Cow::Borrowed(&bytes[message.body.clone()]),
+fn of_message(bytes: &[u8], message: &Entity, text: &SectionText) -> Octets {
+    match text {
+        SectionText::Header => Octets::At(message.header.clone()),
+        SectionText::Text => Octets::At(message.body.clone()),
         SectionText::Fields { names, not } => {
+            // Both the names asked for and the fields may be many.
+            let names: HashSet<Vec<u8>> = names.iter().map(|name| name.to_ascii_lowercase().into_bytes()).collect();
             let mut chosen = Vec::new();
-            for field in fields(header) {
-                if names.iter().any(|name| field.name.eq_ignore_ascii_case(name.as_bytes())) != *not {
+            for field in fields(&bytes[message.header.clone()]) {
+                if names.contains(&field.name.to_ascii_lowercase()) != *not {
                     chosen.extend_from_slice(field.raw);
                 }
             }
             chosen.extend_from_slice(b"\r\n");
-            Cow::Owned(chosen)
+            Octets::Made(chosen)
         }
-        SectionText::Everything | SectionText::Mime => return None,
-    })
+        SectionText::Everything | SectionText::Mime => Octets::None,
+    }
 }

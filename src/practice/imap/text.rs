@@ -2,6 +2,11 @@
 //! Takes bytes; appends their wire form.
 //! It does not know what they mean.
 
+use std::io;
+
+use super::super::limits::WRITE_BUFFER;
+use super::super::wire::Wire;
+
 /// Octets above which a string is sent as a literal.
 const QUOTED: usize = 4096;
 
@@ -28,9 +33,31 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-pub fn literal(out: &mut Vec<u8>, text: &[u8]) {
+fn literal(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(format!("{{{}}}\r\n", text.len()).as_bytes());
+    let start = out.len();
     out.extend_from_slice(text);
+    without_nul(&mut out[start..]);
+}
+
+/// A long literal's octets, piece by piece.
+pub async fn send_octets(wire: &mut Wire, octets: &[u8]) -> io::Result<()> {
+    if memchr::memchr(0, octets).is_none() {
+        return wire.push_long(octets).await;
+    }
+    for piece in octets.chunks(WRITE_BUFFER) {
+        let mut piece = piece.to_vec();
+        without_nul(&mut piece);
+        wire.push_long(&piece).await?;
+    }
+    Ok(())
+}
+
+/// A literal may hold every octet but NUL (RFC 3501, 9). What came with one is given with 0x80, as Dovecot does.
+fn without_nul(octets: &mut [u8]) {
+    for octet in octets.iter_mut().filter(|octet| **octet == 0) {
+        *octet = 0x80;
+    }
 }
 
 /// A mailbox's name: an atom where it is one.

@@ -133,6 +133,14 @@ impl Mailtap {
         self.child.id()
     }
 
+    /// The most memory it has had, in KiB.
+    #[track_caller]
+    pub fn memory_peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the state of the program");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its highest memory");
+        peak.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// The JSON lines printed until now.
     pub fn printed(&self) -> Vec<String> {
         self.output.lock().expect("the lines").clone()

@@ -159,11 +159,3 @@ impl Drop for Daemon {
         self.stop();
     }
 }
-
-/// The most memory that a process has had, in KiB.
-#[track_caller]
-pub fn peak_memory(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the state of the program");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its highest memory");
-    peak.trim().trim_end_matches(" kB").parse().expect("a number")
-}
