@@ -40,3 +40,30 @@ fn many_parts_of_a_large_message_are_held_one_at_a_time() {
     let more = practice.memory_peak() - before;
     assert!(more < 8 * 1024, "{more} KiB for a FETCH of a message of {} KiB", message.len() / 1024);
 }
+
+#[test]
+fn others_are_served_while_large_messages_are_searched() {
+    let (_practice, at) = practice();
+    let mut searching = [logged_in(&at), logged_in(&at)];
+    // Lines that look like the boundary, and are not.
+    let lines = "--bx some words\r\n".repeat(4_000_000 / 17);
+    let message = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n{lines}\r\n--b--\r\n");
+    assert!(searching[0].append("INBOX", "", &message).starts_with("OK "));
+    let keys: Vec<String> =
+        (0..100).map(|n| format!("NOT HEADER Subject s{n} NOT TEXT zz{n} NOT SENTON 1-Jan-2026")).collect();
+    for talk in &mut searching {
+        talk.ok("SELECT INBOX");
+        talk.send(format!("s SEARCH {}\r\n", keys.join(" ")).as_bytes());
+    }
+    for _ in 0..100 {
+        let mut other = Talk::to(at("smtp"));
+        assert!(other.line().starts_with("220 "));
+        assert_eq!(other.smtp("EHLO x").last().map(|line| &line[..4]), Some("250 "));
+    }
+    for talk in &mut searching {
+        assert!(talk.is_silent(), "the search is still going on");
+    }
+    for talk in &mut searching {
+        assert_eq!(talk.imap_reply("s").0, ["* SEARCH 1"]);
+    }
+}

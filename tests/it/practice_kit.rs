@@ -197,6 +197,14 @@ impl Talk {
         }
     }
 
+    /// Has the server said nothing that was not read?
+    pub fn is_silent(&mut self) -> bool {
+        self.stream.get_ref().set_nonblocking(true).unwrap();
+        let waits = self.stream.fill_buf().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        self.stream.get_ref().set_nonblocking(false).unwrap();
+        waits
+    }
+
     /// Reads over so many octets.
     pub fn skip(&mut self, count: u64) {
         let skipped = std::io::copy(&mut self.stream.by_ref().take(count), &mut std::io::sink());

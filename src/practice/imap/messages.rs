@@ -99,13 +99,13 @@ impl Session<'_> {
         Answer::ok("Expunge completed.")
     }
 
-    pub(super) fn search(&mut self, uid: bool, key: &Key, charset: Option<&str>) -> io::Result<Answer> {
+    pub(super) async fn search(&mut self, uid: bool, key: &Key, charset: Option<&str>) -> io::Result<Answer> {
         let Some(view) = &self.view else { return Answer::bad("No mailbox selected.") };
         if charset.is_some_and(|set| !["US-ASCII", "UTF-8"].iter().any(|known| known.eq_ignore_ascii_case(set))) {
             return Answer::no("[BADCHARSET (US-ASCII UTF-8)] Unknown charset");
         }
         self.condstore |= search::has_modseq(key);
-        let found = search::search(view, key)?;
+        let found = search::search(view, key).await?;
         let mut line = "* SEARCH".to_owned();
         for (number, entry) in &found.picked {
             line.push_str(&format!(" {}", if uid { entry.uid } else { *number as u32 }));

@@ -52,6 +52,12 @@ pub fn parse(bytes: &[u8]) -> Entity {
     entity(bytes, 0..bytes.len(), false, 0, &mut budget)
 }
 
+/// The header of a message that need not be taken apart.
+#[must_use]
+pub fn header(bytes: &[u8]) -> &[u8] {
+    &bytes[..header_end(bytes, &(0..bytes.len()))]
+}
+
 fn entity(bytes: &[u8], whole: Range<usize>, in_digest: bool, depth: usize, budget: &mut usize) -> Entity {
     *budget = budget.saturating_sub(1);
     let end = header_end(bytes, &whole);

@@ -3,6 +3,7 @@
 //! It does not know the proxy's reading of IMAP: commands are read by its own small parser.
 
 mod aside;
+mod contents;
 mod envelope;
 mod fetch;
 mod idle;
@@ -184,7 +185,7 @@ impl Session<'_> {
             Command::Close => self.close(),
             Command::Check => self.noop("Check completed."),
             Command::Expunge(set) => self.expunge(set.as_ref()),
-            Command::Search { uid, key, charset } => self.search(uid, &key, charset.as_deref()),
+            Command::Search { uid, key, charset } => self.search(uid, &key, charset.as_deref()).await,
             Command::Fetch { uid, set, attributes, changed_since } => {
                 self.fetch(uid, &set, attributes, changed_since).await
             }

@@ -41,6 +41,21 @@ pub enum Key {
 const DEPTH: usize = 50;
 /// Keys of one SEARCH.
 const KEYS: usize = 1000;
+/// Those of them that look for a word in the whole message.
+const WHOLE: usize = 100;
+
+/// How many more keys there may be.
+struct Budget {
+    keys: usize,
+    whole: usize,
+}
+
+impl Budget {
+    fn take(left: &mut usize) -> Result<(), Bad> {
+        *left = left.checked_sub(1).ok_or_else(|| Bad::new("Too many search arguments"))?;
+        Ok(())
+    }
+}
 
 pub fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Command, Bad> {
     let mut charset = None;
@@ -48,12 +63,12 @@ pub fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Command, Bad> {
         charset = Some(c.text_astring()?);
         c.space()?;
     }
-    let mut budget = KEYS;
+    let mut budget = Budget { keys: KEYS, whole: WHOLE };
     let key = keys(c, 0, &mut budget, None)?;
     Ok(Command::Search { uid, key, charset })
 }
 
-fn keys(c: &mut Cursor<'_>, depth: usize, budget: &mut usize, end: Option<u8>) -> Result<Key, Bad> {
+fn keys(c: &mut Cursor<'_>, depth: usize, budget: &mut Budget, end: Option<u8>) -> Result<Key, Bad> {
     let mut all = vec![key(c, depth, budget)?];
     loop {
         if end.is_some_and(|end| c.eat(end)) {
@@ -68,8 +83,8 @@ fn keys(c: &mut Cursor<'_>, depth: usize, budget: &mut usize, end: Option<u8>) -
     }
 }
 
-fn key(c: &mut Cursor<'_>, depth: usize, budget: &mut usize) -> Result<Key, Bad> {
-    *budget = budget.checked_sub(1).ok_or_else(|| Bad::new("Too many search arguments"))?;
+fn key(c: &mut Cursor<'_>, depth: usize, budget: &mut Budget) -> Result<Key, Bad> {
+    Budget::take(&mut budget.keys)?;
     if depth > DEPTH {
         return Err(Bad::new("Search arguments nested too deeply"));
     }
@@ -80,6 +95,9 @@ fn key(c: &mut Cursor<'_>, depth: usize, budget: &mut usize) -> Result<Key, Bad>
         return Ok(Key::Set(c.set()?));
     }
     let word = c.atom()?.to_ascii_uppercase();
+    if matches!(word.as_str(), "BODY" | "TEXT") {
+        Budget::take(&mut budget.whole)?;
+    }
     let flag = |name: &'static str| Key::Flag(name, true);
     let without = |name: &'static str| Key::Flag(name, false);
     Ok(match word.as_str() {
