@@ -192,7 +192,7 @@ impl Client {
     async fn line(&mut self) -> io::Result<String> {
         match self.wire.read_line(LINE).await? {
             Line::Whole(line) => Ok(String::from_utf8_lossy(&line).into_owned()),
-            Line::TooLong => Err(failed("a reply line is too long")),
+            Line::TooLong { .. } => Err(failed("a reply line is too long")),
         }
     }
 

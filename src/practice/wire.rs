@@ -14,6 +14,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::limits::{HANDSHAKE, READ, WRITE, WRITE_BUFFER};
 
+/// Octets of a line that was too long which are kept.
+const START: usize = 256;
+
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
@@ -21,8 +24,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line {
     Whole(Vec<u8>),
-    /// It was longer than allowed and was dropped up to its end.
-    TooLong,
+    /// It was longer than allowed and was dropped up to its end; how it began, to tell who asked.
+    TooLong {
+        start: Vec<u8>,
+    },
 }
 
 pub struct Wire {
@@ -121,7 +126,7 @@ impl Wire {
     /// The next line, up to LF; a CR before it goes too. Errors: `UnexpectedEof` at the end, `TimedOut` after silence.
     pub async fn read_line(&mut self, max: usize) -> io::Result<Line> {
         let mut looked = 0;
-        let mut too_long = false;
+        let mut too_long = None;
         loop {
             if let Some(at) = memchr::memchr(b'\n', &self.input[looked..]).map(|at| looked + at) {
                 let mut line: Vec<u8> = self.input.drain(..=at).collect();
@@ -129,12 +134,15 @@ impl Wire {
                 if line.last() == Some(&b'\r') {
                     line.pop();
                 }
-                return Ok(if too_long || line.len() > max { Line::TooLong } else { Line::Whole(line) });
+                if too_long.is_none() && line.len() > max {
+                    too_long = Some(start_of(&line));
+                }
+                return Ok(too_long.map_or(Line::Whole(line), |start| Line::TooLong { start }));
             }
             looked = self.input.len();
             // One more for the CR.
             if looked > max + 1 {
-                too_long = true;
+                too_long.get_or_insert_with(|| start_of(&self.input));
                 self.input.clear();
                 looked = 0;
             }
@@ -246,6 +254,10 @@ impl Wire {
             let _ = timeout(HANDSHAKE, io.shutdown()).await;
         }
     }
+}
+
+fn start_of(line: &[u8]) -> Vec<u8> {
+    line[..line.len().min(START)].to_vec()
 }
 
 impl Squeeze {

@@ -243,6 +243,59 @@ fn a_deleted_mailbox_ends_the_sessions_that_have_it_open() {
     one.ok("SELECT Gone");
     two.ok("DELETE Gone");
     assert!(one.ask("n NOOP").starts_with("* BYE"));
+    assert_eq!(one.rest(), "");
+    let mut idler = practice.imap("bob");
+    two.ok("CREATE Gone");
+    idler.ok("SELECT Gone");
+    assert_eq!(idler.ask("i IDLE"), "+ idling");
+    two.ok("DELETE Gone");
+    assert_eq!(idler.line(), "* BYE Selected mailbox was deleted, have to disconnect.");
+    assert_eq!(idler.rest(), "", "no second farewell, and no answer to a command nobody gave");
+}
+
+#[test]
+fn what_a_client_names_never_becomes_a_line_of_the_server() {
+    let practice = Practice::start();
+    let mut talk = practice.imap("bob");
+    let evil = "foo\r\n* OK evil";
+    for command in
+        ["SELECT @", "SUBSCRIBE @", "STATUS @ (MESSAGES)", "APPEND @ {3+}\r\nabc", "APPEND @", "LIST \"\" @", "@"]
+    {
+        let literal = format!("{{{}+}}\r\n{evil}", evil.len());
+        let (untagged, tagged) = talk.imap(&command.replace('@', &literal));
+        assert_eq!(untagged, Vec::<String>::new(), "{command}");
+        assert!(!tagged.contains("evil"), "{command}: {tagged}");
+        let (untagged, _) = talk.imap(&format!("NONSENSE{{{}+}}\r\n{evil}", evil.len()));
+        assert_eq!(untagged, Vec::<String>::new(), "a verb");
+    }
+    for (name, answer) in [
+        ("\"&AAo-\"", "NO Mailbox doesn't exist: &AAo-"),
+        ("\"a b\"", "NO Mailbox doesn't exist: \"a b\""),
+        ("\"b {5}\"", "NO Mailbox doesn't exist: \"b {5}\""),
+        ("Entw&APw-rfe", "NO Mailbox doesn't exist: Entw&APw-rfe"),
+        // None of these is modified UTF-7: a control character, letters that need no encoding, UTF-8.
+        ("\"a\tb\"", "NO Mailbox name isn't valid mUTF-7"),
+        ("\"&AAoAKg-\"", "NO Mailbox name isn't valid mUTF-7"),
+        ("\"Entwürfe\"", "NO Mailbox name isn't valid mUTF-7"),
+    ] {
+        assert_eq!(talk.imap(&format!("SELECT {name}")).1, answer);
+        let (_, tagged) = talk.imap(&format!("APPEND {name} {{3+}}\r\nabc"));
+        assert_eq!(tagged.replace("[TRYCREATE] ", ""), answer);
+    }
+}
+
+#[test]
+fn nul_octets_are_given_as_others() {
+    let practice = Practice::start();
+    practice.deliver("bob", "Subject: a\0b\r\n\r\nc\0d");
+    let mut talk = practice.imap("bob");
+    talk.ok("SELECT INBOX");
+    for what in ["BODY.PEEK[]", "RFC822.TEXT", "BODY.PEEK[HEADER.FIELDS (Subject)]", "BODY.PEEK[HEADER]", "ENVELOPE"] {
+        let fetched = talk.ok(&format!("FETCH 1 {what}")).concat();
+        assert!(!fetched.contains('\0'), "{what}: {fetched:?}");
+    }
+    // 0x80 is no UTF-8, and is read here as what stands for such octets.
+    assert!(talk.ok("FETCH 1 BODY.PEEK[TEXT]").concat().contains("{5}\r\nc\u{fffd}d\r\n)"));
 }
 
 #[test]
@@ -266,6 +319,8 @@ fn literals_over_the_limit_keep_the_session_in_step() {
     assert_eq!(talk.status("STATUS {1+}\r\nx"), "BAD Error", "no items behind a name that is a literal");
     assert!(talk.ask("f LOGIN {70000}").starts_with("f BAD [TOOBIG]"));
     assert!(talk.ask(&"x".repeat(200_000)).starts_with("* BAD "));
+    assert!(talk.ask(&format!("long UID FETCH {}1 FLAGS", "1,".repeat(100_000))).starts_with("long BAD "));
+    assert!(talk.ask(&format!("later APPEND INBOX {{2+}}\r\nab {}", "x".repeat(200_000))).starts_with("later BAD "));
     talk.ok("NOOP");
     assert!(talk.ask("g APPEND INBOX {99999999999999999999+}").starts_with("* BYE [TOOBIG]"));
     assert_eq!(talk.rest(), "");

@@ -10,7 +10,7 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::super::limits::IMAP_COMMAND;
 use super::super::wire::Line;
-use super::{Answer, Session, Tell};
+use super::{Answer, DELETED, Session, Tell};
 
 /// How often a mailbox that other programs may change is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -28,8 +28,7 @@ impl Session<'_> {
                 changes.borrow_and_update();
             }
             if self.tell(Tell::Everything, false).is_err() {
-                self.wire.line("* BYE Selected mailbox was deleted, have to disconnect.");
-                return Ok(Answer::Logout);
+                return Ok(Answer::Bye(DELETED));
             }
             // Sent before waiting, so that giving up the wait loses nothing.
             self.wire.flush().await?;

@@ -69,7 +69,8 @@ fn attributes(list: &List, node: Node, special: Option<&'static str>) -> Vec<&'s
         return words;
     }
     if !node.exists {
-        words.push(if list.subscribed { "\\NonExistent" } else { "\\Noselect" });
+        // Who asks in the extended form knows the word that says more (RFC 5258, 3).
+        words.push(if list.is_extended { "\\NonExistent" } else { "\\Noselect" });
     }
     if (list.subscribed || wants(&Return::Subscribed)) && node.subscribed {
         words.push("\\Subscribed");

@@ -18,7 +18,7 @@ impl Session<'_> {
             self.wire.line("* OK [CLOSED] Previous mailbox closed.");
         }
         let Some(mailbox) = user.store.mailbox(name) else {
-            return Answer::no(&format!("Mailbox doesn't exist: {name}"));
+            return Ok(Answer::no_mailbox(name));
         };
         self.condstore |= condstore;
         mailbox.refresh()?;
@@ -65,14 +65,14 @@ impl Session<'_> {
 
     pub(super) fn subscribe(&mut self, user: &User, name: &str) -> io::Result<Answer> {
         if user.store.mailbox(name).is_none() {
-            return Answer::no(&format!("Mailbox doesn't exist: {name}"));
+            return Ok(Answer::no_mailbox(name));
         }
         change(user.store.subscribe(name, true), "Subscribe completed.")
     }
 
     pub(super) fn status(&mut self, user: &User, name: &str, items: &[Status]) -> io::Result<Answer> {
         let Some(mailbox) = user.store.mailbox(name) else {
-            return Answer::no(&format!("Mailbox doesn't exist: {name}"));
+            return Ok(Answer::no_mailbox(name));
         };
         mailbox.refresh()?;
         self.condstore |= items.contains(&Status::HighestModSeq);
@@ -82,7 +82,7 @@ impl Session<'_> {
 
     pub(super) fn append(&mut self, user: &User, append: Append) -> io::Result<Answer> {
         let Some(mailbox) = user.store.mailbox(&append.mailbox) else {
-            return Answer::no(&format!("[TRYCREATE] Mailbox doesn't exist: {}", append.mailbox));
+            return Ok(Answer::try_create(&append.mailbox));
         };
         let mut additions = Vec::with_capacity(append.messages.len());
         for message in append.messages {
@@ -97,7 +97,7 @@ impl Session<'_> {
                 let validity = mailbox.summary(|m| m.validity());
                 Ok(Answer::Ok(format!("[APPENDUID {validity} {}] Append completed.", super::parse::write_set(&uids))))
             }
-            Err(Refusal::NoMailbox) => Answer::no("[TRYCREATE] Mailbox doesn't exist"),
+            Err(Refusal::NoMailbox) => Ok(Answer::try_create(&append.mailbox)),
             Err(refusal) => Ok(refused(&refusal)),
         }
     }

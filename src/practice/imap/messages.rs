@@ -8,7 +8,7 @@ use super::super::store::FlagChange;
 use super::super::users::User;
 use super::mailboxes::flags_of;
 use super::parse::{Key, Set, Store, contains, write_set};
-use super::view::flags_reply;
+use super::view::{flags_reply, modseq_reply};
 use super::{Answer, Session, refused, search};
 
 const READ_ONLY: &str = "[READ-ONLY] Mailbox is read-only.";
@@ -37,14 +37,15 @@ impl Session<'_> {
                 FlagChange::Unchanged | FlagChange::Done => {
                     let Some(facts) = mailbox.summary(|m| m.facts(entry.uid).cloned()) else { continue };
                     view.told(number, facts.modseq);
-                    // With UNCHANGEDSINCE the new number is told even when flags are not (RFC 7162, 3.1.3).
-                    if !store.silent || store.unchanged_since.is_some() {
-                        if let Some(lines) = view.new_keywords() {
-                            self.wire.push(lines.as_bytes());
-                        }
-                        let reply = flags_reply(number, &entry, &facts, store.uid, self.condstore);
-                        self.wire.push(reply.as_bytes());
+                    if let Some(lines) = view.new_keywords() {
+                        self.wire.push(lines.as_bytes());
                     }
+                    let reply = match store.silent {
+                        false => flags_reply(number, &entry, &facts, store.uid, self.condstore),
+                        true if self.condstore => modseq_reply(number, &entry, &facts, store.uid),
+                        true => continue,
+                    };
+                    self.wire.push(reply.as_bytes());
                 }
             }
         }
@@ -59,7 +60,7 @@ impl Session<'_> {
         let Some(view) = &mut self.view else { return Answer::bad("No mailbox selected.") };
         let Some(picked) = view.pick(set, uid) else { return Answer::bad(BAD_SET) };
         let Some(target) = user.store.mailbox(to) else {
-            return Answer::no(&format!("[TRYCREATE] Mailbox doesn't exist: {to}"));
+            return Ok(Answer::try_create(to));
         };
         if moves && view.read_only {
             return Answer::no(READ_ONLY);

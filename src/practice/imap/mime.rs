@@ -63,7 +63,7 @@ fn entity(bytes: &[u8], whole: Range<usize>, in_digest: bool, depth: usize, budg
     let end = header_end(bytes, &whole);
     let (header, body) = (whole.start..end, end..whole.end);
     let written = field(&bytes[header.clone()], "Content-Type").map(|value| media(&value));
-    let media = match written {
+    let mut media = match written {
         Some(media) if !media.kind.is_empty() && !media.subtype.is_empty() => media,
         _ if in_digest => Media { kind: "message".into(), subtype: "rfc822".into(), parameters: Vec::new() },
         _ => Media {
@@ -72,10 +72,16 @@ fn entity(bytes: &[u8], whole: Range<usize>, in_digest: bool, depth: usize, budg
             parameters: vec![("charset".into(), "us-ascii".into())],
         },
     };
-    let may_nest = depth < DEPTH && *budget > 0;
-    let kind = if may_nest && media.is("message", "rfc822") {
+    let is_message = media.is("message", "rfc822");
+    let is_multipart = media.kind.eq_ignore_ascii_case("multipart");
+    if (is_message || is_multipart) && (depth >= DEPTH || *budget == 0) {
+        // What is not taken apart must not look as if it had parts.
+        (media.kind, media.subtype) = ("application".into(), "octet-stream".into());
+        return Entity { header, body, media, kind: Kind::Leaf };
+    }
+    let kind = if is_message {
         Kind::Message(Box::new(entity(bytes, body.clone(), false, depth + 1, budget)))
-    } else if may_nest && media.kind.eq_ignore_ascii_case("multipart") {
+    } else if is_multipart {
         let is_digest = media.subtype.eq_ignore_ascii_case("digest");
         let ranges = match media.parameter("boundary") {
             Some(boundary) => split(bytes, &body, boundary, *budget),
@@ -288,6 +294,25 @@ mod tests {
         let media = media(b"Text/Plain (x;y); charset=utf-8; name=\"a \\\"b\\\"; c\" ; x = y");
         assert_eq!(media.parameter("name"), Some("a \"b\"; c"));
         assert_eq!((media.parameter("charset"), media.parameter("x")), (Some("utf-8"), Some("y")));
+    }
+
+    #[test]
+    fn what_lies_too_deep_looks_like_a_file() {
+        let levels = DEPTH + 5;
+        let multipart = |n| format!("Content-Type: multipart/mixed; boundary=b{n}-\r\n\r\n--b{n}-\r\n");
+        for message in ["Content-Type: message/rfc822\r\n\r\n".repeat(levels), (0..levels).map(multipart).collect()] {
+            let (mut entity, mut depth) = (parse(message.as_bytes()), 0);
+            loop {
+                entity = match entity.kind {
+                    Kind::Message(inner) => *inner,
+                    Kind::Multipart(mut parts) => parts.remove(0),
+                    Kind::Leaf => break,
+                };
+                depth += 1;
+            }
+            assert_eq!(depth, DEPTH);
+            assert!(entity.media.is("application", "octet-stream"), "{:?}", entity.media);
+        }
     }
 
     proptest! {

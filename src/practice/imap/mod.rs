@@ -29,7 +29,8 @@ use super::store::Refusal;
 use super::users::User;
 use super::wire::Wire;
 use parse::{Command, Wrong};
-use view::View;
+use read::Read;
+use view::{Gone, View};
 
 /// Speaks with one client until it logs out or goes away.
 pub async fn serve(wire: &mut Wire, shared: &Arc<Shared>) -> io::Result<()> {
@@ -60,7 +61,12 @@ enum Answer {
     /// It has been sent already.
     Sent,
     Logout,
+    /// The connection ends, and the command with it.
+    Bye(&'static str),
 }
+
+/// Why a session ends whose mailbox is no longer there.
+const DELETED: &str = "Selected mailbox was deleted, have to disconnect.";
 
 impl Answer {
     fn ok(text: &str) -> io::Result<Self> {
@@ -73,6 +79,15 @@ impl Answer {
 
     fn bad(text: &str) -> io::Result<Self> {
         Ok(Answer::Bad(text.to_owned()))
+    }
+
+    fn no_mailbox(name: &str) -> Self {
+        Answer::No(format!("Mailbox doesn't exist: {}", text::mailbox(name)))
+    }
+
+    /// The same, for a client that may make it and try again.
+    fn try_create(name: &str) -> Self {
+        Answer::No(format!("[TRYCREATE] Mailbox doesn't exist: {}", text::mailbox(name)))
     }
 }
 
@@ -88,51 +103,53 @@ impl Session<'_> {
     async fn run(&mut self) -> io::Result<()> {
         let greeting = format!("* OK [CAPABILITY {}] mailtap practice server ready.", self.capability());
         self.wire.line(&greeting);
-        while let Some(bytes) = self.read_command().await? {
-            let (tag, answer) = match parse::parse(&bytes) {
-                Ok((tag, command)) => {
-                    let (tell, uid) = told_after(&command);
-                    let answer = self.command(&tag, command).await?;
-                    let tell = if matches!(answer, Answer::Sent | Answer::Logout | Answer::Bad(_)) {
-                        Tell::Nothing
-                    } else {
-                        tell
-                    };
-                    if self.tell(tell, uid).is_err() {
-                        self.wire.line("* BYE Selected mailbox was deleted, have to disconnect.");
-                        return Ok(());
-                    }
-                    (tag, answer)
-                }
-                Err(Wrong { tag, why, is_syntax: false, .. }) => (tag, Answer::No(why)),
-                Err(Wrong { tag, verb, why, .. }) => (tag, Answer::Bad(explain(&verb, &why))),
+        loop {
+            let (tag, answer) = match self.read_command().await? {
+                Read::Whole(bytes) => self.obey(&bytes).await?,
+                Read::Refused(tag, answer) => (tag, answer),
             };
+            self.bad = if matches!(answer, Answer::Bad(_)) { self.bad + 1 } else { 0 };
+            let mut bye = None;
             match answer {
                 Answer::Ok(text) => self.wire.line(&format!("{tag} OK {text}")),
                 Answer::No(text) => self.wire.line(&format!("{tag} NO {text}")),
-                Answer::Bad(text) => {
-                    self.bad += 1;
-                    self.wire.line(&format!("{tag} BAD {text}"));
-                    if self.bad >= BAD_COMMANDS {
-                        self.wire.line("* BYE Too many invalid IMAP commands.");
-                        return Ok(());
-                    }
-                    continue;
-                }
+                Answer::Bad(text) => self.wire.line(&format!("{tag} BAD {text}")),
                 Answer::Sent => {}
+                Answer::Bye(text) => bye = Some(text),
                 Answer::Logout => {
                     self.wire.line("* BYE Logging out");
                     self.wire.line(&format!("{tag} OK Logout completed."));
                     return Ok(());
                 }
             }
-            self.bad = 0;
+            if self.bad >= BAD_COMMANDS {
+                bye = Some("Too many invalid IMAP commands.");
+            }
             if self.failed_logins >= LOGINS {
-                self.wire.line("* BYE Too many failed logins.");
+                bye = Some("Too many failed logins.");
+            }
+            if let Some(text) = bye {
+                self.wire.line(&format!("* BYE {text}"));
                 return Ok(());
             }
         }
-        Ok(())
+    }
+
+    /// Does what the command says, and tells what else changed before it is answered.
+    async fn obey(&mut self, bytes: &[u8]) -> io::Result<(String, Answer)> {
+        let (tag, command) = match parse::parse(bytes) {
+            Ok(read) => read,
+            Err(Wrong { tag, why, is_syntax: false, .. }) => return Ok((tag, Answer::No(why))),
+            Err(Wrong { tag, verb, why, .. }) => return Ok((tag, Answer::Bad(explain(&verb, &why)))),
+        };
+        let (tell, uid) = told_after(&command);
+        let answer = self.command(&tag, command).await?;
+        let is_told = matches!(answer, Answer::Ok(_) | Answer::No(_));
+        let answer = match self.tell(if is_told { tell } else { Tell::Nothing }, uid) {
+            Ok(()) => answer,
+            Err(Gone) => Answer::Bye(DELETED),
+        };
+        Ok((tag, answer))
     }
 
     async fn command(&mut self, tag: &str, command: Command) -> io::Result<Answer> {
@@ -204,7 +221,7 @@ impl Session<'_> {
     }
 
     /// Tells the client what changed in the selected mailbox. Err: the mailbox is no longer there.
-    fn tell(&mut self, tell: Tell, uid: bool) -> Result<(), view::Gone> {
+    fn tell(&mut self, tell: Tell, uid: bool) -> Result<(), Gone> {
         let Some(view) = self.view.as_mut().filter(|_| tell != Tell::Nothing) else { return Ok(()) };
         let news = view.sync(tell == Tell::Everything, uid, self.condstore)?;
         self.wire.push(news.as_bytes());

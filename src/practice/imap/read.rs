@@ -1,5 +1,5 @@
 //! Reading one whole command: lines joined by literals, each literal asked for or refused before it comes.
-//! Takes lines from the wire; gives the bytes of a command whose literals are in place, and answers the refused ones.
+//! Takes lines from the wire; gives the bytes of a command whose literals are in place, or the answer to a refused one.
 //! It does not know the grammar beyond tag, verb and `{n}` at a line's end.
 
 use std::io;
@@ -18,72 +18,69 @@ struct Literal {
     comes_anyway: bool,
 }
 
+/// What came of reading a command.
+pub(super) enum Read {
+    Whole(Vec<u8>),
+    /// It was passed over; its tag, and the answer.
+    Refused(String, Answer),
+}
+
 impl Session<'_> {
-    /// The next command that could be read whole. None: the connection should end.
-    pub(super) async fn read_command(&mut self) -> io::Result<Option<Vec<u8>>> {
-        'command: loop {
-            let mut bytes = Vec::new();
-            // Octets of the command outside of messages, and the answer to what is being passed over.
-            let (mut outside, mut literals) = (0, 0);
-            let mut refusal: Option<Answer> = None;
-            loop {
-                let line = match self.wire.read_line(IMAP_COMMAND).await? {
-                    Line::Whole(line) => line,
-                    Line::TooLong => {
-                        self.wire.line("* BAD Error in IMAP command received by server: Too long.");
-                        self.bad += 1;
-                        continue 'command;
-                    }
-                };
-                outside += line.len();
-                let literal = trailing_literal(&line);
-                if refusal.is_none() {
-                    bytes.extend_from_slice(&line);
+    /// The next command.
+    pub(super) async fn read_command(&mut self) -> io::Result<Read> {
+        let mut bytes = Vec::new();
+        // Octets of the command outside of messages, and the answer to what is being passed over.
+        let (mut outside, mut literals) = (0, 0);
+        let mut refusal: Option<Answer> = None;
+        loop {
+            let line = match self.wire.read_line(IMAP_COMMAND).await? {
+                Line::Whole(line) => line,
+                Line::TooLong { start } => {
+                    bytes.extend_from_slice(&start);
+                    refusal = Some(Answer::Bad(super::explain(&parse::head(&bytes).1, "Line is too long")));
+                    break;
                 }
-                let Some(literal) = literal else { break };
-                literals += 1;
-                let is_message = parse::head(&bytes).1 == "APPEND" && refusal.is_none() && is_after_mailbox(&bytes);
-                if refusal.is_none() {
-                    refusal = self.refuses(&bytes, literal, is_message, outside, literals);
-                }
-                match (&refusal, literal.comes_anyway) {
-                    (Some(_), false) => break,
-                    (Some(_), true) if literal.size > SKIP => {
-                        self.wire.line("* BYE [TOOBIG] Literal too big to be passed over.");
-                        return Ok(None);
-                    }
-                    (Some(_), true) => self.wire.skip(literal.size).await?,
-                    (None, comes_anyway) => {
-                        if !comes_anyway {
-                            self.wire.line("+ OK");
-                        }
-                        if !is_message {
-                            outside += literal.size as usize;
-                        }
-                        bytes.extend_from_slice(b"\r\n");
-                        self.wire.read_exact(literal.size, &mut bytes).await?;
-                    }
-                }
+            };
+            outside += line.len();
+            let literal = trailing_literal(&line);
+            if refusal.is_none() {
+                bytes.extend_from_slice(&line);
             }
-            if refusal.is_none() && bytes.is_empty() {
+            if bytes.is_empty() {
                 // Some clients send an empty line after a literal; it is no command.
                 continue;
             }
-            let Some(answer) = refusal else { return Ok(Some(bytes)) };
-            let tag = parse::head(&bytes).0.unwrap_or_else(|| "*".to_owned());
-            match answer {
-                Answer::No(text) => self.wire.line(&format!("{tag} NO {text}")),
-                Answer::Bad(text) => {
-                    self.bad += 1;
-                    self.wire.line(&format!("{tag} BAD {text}"));
-                }
-                _ => {}
+            let Some(literal) = literal else { break };
+            literals += 1;
+            let is_message = parse::head(&bytes).1 == "APPEND" && refusal.is_none() && is_after_mailbox(&bytes);
+            if refusal.is_none() {
+                refusal = self.refuses(&bytes, literal, is_message, outside, literals);
             }
-            if self.bad >= super::BAD_COMMANDS {
-                self.wire.line("* BYE Too many invalid IMAP commands.");
-                return Ok(None);
+            match (&refusal, literal.comes_anyway) {
+                (Some(_), false) => break,
+                (Some(_), true) if literal.size > SKIP => {
+                    refusal = Some(Answer::Bye("[TOOBIG] Literal too big to be passed over."));
+                    break;
+                }
+                (Some(_), true) => self.wire.skip(literal.size).await?,
+                (None, comes_anyway) => {
+                    if !comes_anyway {
+                        self.wire.line("+ OK");
+                    }
+                    if !is_message {
+                        outside += literal.size as usize;
+                    }
+                    bytes.extend_from_slice(b"\r\n");
+                    self.wire.read_exact(literal.size, &mut bytes).await?;
+                }
             }
         }
+        let Some(answer) = refusal else { return Ok(Read::Whole(bytes)) };
+        let tag = match parse::head(&bytes) {
+            (Some(tag), verb) if !verb.is_empty() => tag,
+            _ => "*".to_owned(),
+        };
+        Ok(Read::Refused(tag, answer))
     }
 
     /// The answer to a literal that is not wanted.
@@ -103,11 +100,13 @@ impl Session<'_> {
             return Some(Answer::Bad("Error in IMAP command APPEND: Not logged in.".to_owned()));
         };
         let bounds = user.store.bounds();
-        let Some(mailbox) = append_mailbox(bytes) else {
-            return Some(Answer::Bad("Error in IMAP command APPEND: Invalid mailbox name.".to_owned()));
-        };
-        if user.store.mailbox(&mailbox).is_none() {
-            return Some(Answer::No(format!("[TRYCREATE] Mailbox doesn't exist: {mailbox}")));
+        match append_mailbox(bytes).map(|name| parse::mailbox_name(&name)) {
+            Some(Ok(mailbox)) if user.store.mailbox(&mailbox).is_some() => {}
+            Some(Ok(mailbox)) => return Some(Answer::try_create(&mailbox)),
+            Some(Err(parse::Bad::Senseless(why))) => return Some(Answer::No(why.to_owned())),
+            Some(Err(_)) | None => {
+                return Some(Answer::Bad("Error in IMAP command APPEND: Invalid mailbox name.".to_owned()));
+            }
         }
         if literal.size > bounds.message {
             return Some(refused(&Refusal::TooBig));
@@ -129,14 +128,14 @@ fn is_after_mailbox(bytes: &[u8]) -> bool {
     append_mailbox(bytes).is_some()
 }
 
-fn append_mailbox(bytes: &[u8]) -> Option<String> {
+/// The name as it was sent.
+fn append_mailbox(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut cursor = Cursor::new(bytes);
     cursor.tag().ok()?;
     cursor.space().ok()?;
-    cursor.word();
+    cursor.verb();
     cursor.space().ok()?;
-    let name = cursor.astring().ok()?;
-    crate::practice::store::from_modified_utf7(&name).or_else(|| String::from_utf8(name).ok())
+    cursor.astring().ok()
 }
 
 /// `{n}` or `{n+}` at the end of a line, outside of quotes.

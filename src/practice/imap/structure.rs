@@ -15,7 +15,8 @@ pub fn structure(out: &mut Vec<u8>, bytes: &[u8], entity: &Entity, extended: boo
         }
         if parts.is_empty() {
             // The grammar wants at least one part.
-            out.extend_from_slice(b"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
+            out.extend_from_slice(b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
+            out.extend_from_slice(if extended { b" NIL NIL NIL NIL)" } else { b")" });
         }
         out.push(b' ');
         string(out, entity.media.subtype.as_bytes());

@@ -5,6 +5,7 @@
 use std::io;
 
 use super::super::limits::WRITE_BUFFER;
+use super::super::store::to_modified_utf7;
 use super::super::wire::Wire;
 
 /// Octets above which a string is sent as a literal.
@@ -20,9 +21,13 @@ pub fn nstring(out: &mut Vec<u8>, text: Option<&[u8]>) {
 
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     let is_quotable = |byte: &u8| byte.is_ascii() && !matches!(byte, b'\r' | b'\n' | 0);
-    if text.len() > QUOTED || !text.iter().all(is_quotable) {
-        return literal(out, text);
+    match text.len() <= QUOTED && text.iter().all(is_quotable) {
+        true => quoted(out, text),
+        false => literal(out, text),
     }
+}
+
+fn quoted(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     for &byte in text {
         if matches!(byte, b'"' | b'\\') {
@@ -60,14 +65,15 @@ fn without_nul(octets: &mut [u8]) {
     }
 }
 
-/// A mailbox's name: an atom where it is one.
+/// A mailbox's name: an atom where it is one, else quoted, so that it may stand in a line's text as well. In modified
+/// UTF-7 nothing is left that could not.
 pub fn mailbox(name: &str) -> String {
-    let encoded = super::super::store::to_modified_utf7(name);
+    let encoded = to_modified_utf7(name);
     let is_atom = |byte: u8| byte.is_ascii_graphic() && !b"(){%*\"\\]".contains(&byte);
     if !encoded.is_empty() && !encoded.eq_ignore_ascii_case("NIL") && encoded.bytes().all(is_atom) {
         return encoded;
     }
     let mut out = Vec::new();
-    string(&mut out, encoded.as_bytes());
+    quoted(&mut out, encoded.as_bytes());
     String::from_utf8_lossy(&out).into_owned()
 }

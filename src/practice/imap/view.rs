@@ -160,15 +160,24 @@ impl View {
 /// `* n FETCH (FLAGS (…))`, with the UID when the command was about UIDs.
 #[must_use]
 pub fn flags_reply(number: usize, entry: &Entry, facts: &Facts, uid: bool, condstore: bool) -> String {
-    let mut out = format!("* {number} FETCH (");
-    if uid {
-        let _ = write!(out, "UID {} ", entry.uid);
-    }
+    let flags = format!("FLAGS ({})", flag_names(entry, facts));
     if condstore {
-        let _ = write!(out, "MODSEQ ({}) ", facts.modseq);
+        return fetch_reply(number, entry, uid, &format!("MODSEQ ({}) {flags}", facts.modseq));
     }
-    let _ = write!(out, "FLAGS ({}))\r\n", flag_names(entry, facts));
-    out
+    fetch_reply(number, entry, uid, &flags)
+}
+
+/// The same for a client that knows the flags already, but not the number that the change got (RFC 7162, 3.1.3).
+#[must_use]
+pub fn modseq_reply(number: usize, entry: &Entry, facts: &Facts, uid: bool) -> String {
+    fetch_reply(number, entry, uid, &format!("MODSEQ ({})", facts.modseq))
+}
+
+fn fetch_reply(number: usize, entry: &Entry, uid: bool, what: &str) -> String {
+    match uid {
+        true => format!("* {number} FETCH (UID {} {what})\r\n", entry.uid),
+        false => format!("* {number} FETCH ({what})\r\n"),
+    }
 }
 
 #[must_use]

@@ -46,7 +46,7 @@ impl Session<'_> {
     async fn run(&mut self) -> io::Result<()> {
         loop {
             let command = match self.wire.read_line(POP3_LINE).await? {
-                Line::TooLong => Command::Wrong("Line too long."),
+                Line::TooLong { .. } => Command::Wrong("Line too long."),
                 Line::Whole(line) => parse(&line),
             };
             if command == Command::Quit {
@@ -187,7 +187,7 @@ impl Session<'_> {
     async fn answer_to(&mut self, challenge: &[u8]) -> io::Result<Result<Vec<u8>, &'static str>> {
         self.wire.line(&format!("+ {}", STANDARD.encode(challenge)));
         Ok(match self.wire.read_line(SASL_LINE).await? {
-            Line::TooLong => Err("Authentication exchange line is too long."),
+            Line::TooLong { .. } => Err("Authentication exchange line is too long."),
             Line::Whole(line) if line == b"*" => Err("Authentication aborted by client."),
             Line::Whole(line) => STANDARD.decode(&line).map_err(|_| "Invalid base64 data in continued response"),
         })

@@ -74,7 +74,7 @@ impl Session<'_> {
         self.wire.line(&format!("334 {}", STANDARD.encode(challenge)));
         let line = match self.wire.read_line(SASL_LINE).await? {
             Line::Whole(line) => line,
-            Line::TooLong => {
+            Line::TooLong { .. } => {
                 self.mistake("500 5.5.6 Authentication exchange line is too long");
                 return Ok(None);
             }

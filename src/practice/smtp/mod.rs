@@ -71,7 +71,7 @@ impl Session<'_> {
         self.wire.line(&banner);
         loop {
             let command = match self.wire.read_line(SMTP_LINE).await? {
-                Line::TooLong => Command::TooLong,
+                Line::TooLong { .. } => Command::TooLong,
                 Line::Whole(line) => parse(&line),
             };
             if let Next::Quit = self.command(command).await? {

@@ -63,17 +63,31 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The space before an argument. More than one are put up with, as Dovecot does: some clients send them.
     pub fn space(&mut self) -> Result<(), Bad> {
-        match self.eat(b' ') {
-            true => Ok(()),
-            false if self.rest.is_empty() => Err(Bad::new("Missing arguments")),
-            false => Err(Bad::new("Expected a space")),
+        let is_there = self.eat(b' ');
+        self.blanks();
+        match (is_there, self.rest.is_empty()) {
+            (_, true) => Err(Bad::new("Missing arguments")),
+            (true, false) => Ok(()),
+            (false, false) => Err(Bad::new("Expected a space")),
         }
     }
 
-    pub fn end(&mut self) -> Result<(), Bad> {
-        // A space too many at the end of a line is put up with: some clients send it.
+    /// Is there a further argument? Spaces at the end of a line are none.
+    pub fn more(&mut self) -> bool {
+        self.eat(b' ') && {
+            self.blanks();
+            !self.rest.is_empty()
+        }
+    }
+
+    pub fn blanks(&mut self) {
         while self.eat(b' ') {}
+    }
+
+    pub fn end(&mut self) -> Result<(), Bad> {
+        self.blanks();
         match self.rest.is_empty() {
             true => Ok(()),
             false => Err(Bad::new("Unexpected arguments")),
@@ -86,6 +100,11 @@ impl<'a> Cursor<'a> {
             true => Err(Bad::new("Invalid tag")),
             false => Ok(tag),
         }
+    }
+
+    /// A command's name, known or not. It is told back, so nothing but letters and signs may be in it.
+    pub fn verb(&mut self) -> String {
+        self.take_while(|byte| byte.is_ascii_graphic()).to_ascii_uppercase()
     }
 
     /// Everything up to the next space or the end.
@@ -194,52 +213,60 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Words in parentheses, possibly none.
-    pub fn atom_list(&mut self) -> Result<Vec<String>, Bad> {
+    /// Items in parentheses, possibly none.
+    pub fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T, Bad>) -> Result<Vec<T>, Bad> {
         self.expect(b'(')?;
-        let mut atoms = Vec::new();
-        loop {
-            if self.eat(b')') {
-                return Ok(atoms);
-            }
-            if !atoms.is_empty() {
+        self.blanks();
+        let mut items = Vec::new();
+        while !self.eat(b')') {
+            items.push(item(self)?);
+            if self.peek() != Some(b')') {
                 self.space()?;
             }
-            atoms.push(self.atom()?);
         }
+        Ok(items)
     }
 
     /// Flags in parentheses, or without them as STORE allows.
     pub fn flags(&mut self) -> Result<Vec<String>, Bad> {
-        let listed = self.eat(b'(');
-        let mut flags = Vec::new();
-        loop {
-            if listed && self.eat(b')') {
-                return Ok(flags);
-            }
-            if !flags.is_empty() && self.space().is_err() {
-                return if listed { Err(Bad::new("Missing ')'")) } else { Ok(flags) };
-            }
-            let backslash = if self.eat(b'\\') { "\\" } else { "" };
-            flags.push(format!("{backslash}{}", self.atom()?));
+        if self.peek() == Some(b'(') {
+            return self.list(Cursor::flag);
         }
+        let mut flags = vec![self.flag()?];
+        while self.more() {
+            flags.push(self.flag()?);
+        }
+        Ok(flags)
+    }
+
+    fn flag(&mut self) -> Result<String, Bad> {
+        let backslash = if self.eat(b'\\') { "\\" } else { "" };
+        Ok(format!("{backslash}{}", self.atom()?))
+    }
+
+    /// `(NAME number)`: a modifier of FETCH or STORE. None: it has another name.
+    pub fn modifier(&mut self, name: &str) -> Result<Option<u64>, Bad> {
+        self.expect(b'(')?;
+        self.blanks();
+        if !self.eat_word(name) {
+            return Ok(None);
+        }
+        self.space()?;
+        let number = self.number()?;
+        self.blanks();
+        self.expect(b')')?;
+        Ok(Some(number))
     }
 
     pub fn id_list(&mut self) -> Result<(), Bad> {
         if self.eat_word("NIL") {
             return Ok(());
         }
-        self.expect(b'(')?;
-        let mut first = true;
-        while !self.eat(b')') {
-            if !first {
-                self.space()?;
-            }
-            first = false;
-            self.string()?;
-            self.space()?;
-            self.nstring()?;
-        }
+        self.list(|c| {
+            c.string()?;
+            c.space()?;
+            c.nstring()
+        })?;
         Ok(())
     }
 
@@ -280,7 +307,7 @@ fn is_atom(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"(){%*\"\\]".contains(&byte)
 }
 
-/// Bytes above 127 are let through, as clients send mailbox names in UTF-8 however often they are told not to.
+/// Bytes above 127 are let through: clients send words in UTF-8 however often they are told not to.
 fn is_astring(byte: u8) -> bool {
     is_atom(byte) || byte == b']' || byte >= 0x80
 }

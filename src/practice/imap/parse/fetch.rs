@@ -56,18 +56,13 @@ const MANY: usize = 1000;
 
 pub fn attributes(c: &mut Cursor<'_>) -> Result<Vec<Attribute>, Bad> {
     use Attribute::{Body, Envelope, Flags, InternalDate, Size};
-    if c.eat(b'(') {
-        let mut attributes = Vec::new();
-        loop {
-            attributes.push(attribute(c)?);
-            if c.eat(b')') {
-                return Ok(attributes);
-            }
-            if attributes.len() >= MANY {
-                return Err(Bad::new("Too many parameters"));
-            }
-            c.space()?;
-        }
+    if c.peek() == Some(b'(') {
+        let attributes = c.list(attribute)?;
+        return match attributes.len() {
+            0 => Err(Bad::new("Missing parameters")),
+            1..=MANY => Ok(attributes),
+            _ => Err(Bad::new("Too many parameters")),
+        };
     }
     let fast = vec![Flags, InternalDate, Size];
     for (name, more) in [("ALL", vec![Envelope]), ("FULL", vec![Envelope, Body]), ("FAST", Vec::new())] {
@@ -81,13 +76,10 @@ pub fn attributes(c: &mut Cursor<'_>) -> Result<Vec<Attribute>, Bad> {
 }
 
 pub fn changed_since(c: &mut Cursor<'_>) -> Result<Option<u64>, Bad> {
-    c.expect(b'(')?;
-    if !c.eat_word("CHANGEDSINCE ") {
-        return Err(Bad::new("Unknown FETCH modifier"));
+    match c.modifier("CHANGEDSINCE")? {
+        None => Err(Bad::new("Unknown FETCH modifier")),
+        since => Ok(since),
     }
-    let since = c.number()?;
-    c.expect(b')')?;
-    Ok(Some(since))
 }
 
 fn attribute(c: &mut Cursor<'_>) -> Result<Attribute, Bad> {
@@ -146,14 +138,10 @@ fn section(c: &mut Cursor<'_>) -> Result<Section, Bad> {
 }
 
 fn field_names(c: &mut Cursor<'_>) -> Result<Vec<String>, Bad> {
-    c.expect(b'(')?;
-    let mut names = Vec::new();
-    loop {
-        names.push(c.text_astring()?);
-        if c.eat(b')') {
-            return Ok(names);
-        }
-        c.space()?;
+    let names = c.list(Cursor::text_astring)?;
+    match names.is_empty() {
+        true => Err(Bad::new("Invalid BODY[..] parameter: Missing header fields")),
+        false => Ok(names),
     }
 }
 

@@ -46,7 +46,7 @@ pub fn list(c: &mut Cursor<'_>) -> Result<List, Bad> {
     c.space()?;
     if c.peek() == Some(b'(') {
         list.is_extended = true;
-        for option in c.atom_list()? {
+        for option in c.list(Cursor::atom)? {
             match option.to_ascii_uppercase().as_str() {
                 "SUBSCRIBED" => list.subscribed = true,
                 "SPECIAL-USE" => list.special = true,
@@ -60,27 +60,22 @@ pub fn list(c: &mut Cursor<'_>) -> Result<List, Bad> {
         }
         c.space()?;
     }
-    list.reference = mailbox_name(&c.astring()?)?;
+    list.reference = text(&c.astring()?);
     c.space()?;
-    if c.eat(b'(') {
+    if c.peek() == Some(b'(') {
         list.is_extended = true;
-        loop {
-            list.patterns.push(pattern(c)?);
-            if c.eat(b')') {
-                break;
-            }
-            if list.patterns.len() >= PATTERNS {
-                return Err(Bad::new("Too many patterns"));
-            }
-            c.space()?;
+        list.patterns = c.list(pattern)?;
+        if list.patterns.len() > PATTERNS {
+            return Err(Bad::new("Too many patterns"));
         }
     } else {
         list.patterns.push(pattern(c)?);
     }
-    if c.space().is_ok() {
-        if !c.eat_word("RETURN ") {
+    if c.more() {
+        if !c.eat_word("RETURN") {
             return Err(Bad::new("Unknown parameter"));
         }
+        c.space()?;
         list.is_extended = true;
         list.returns = returns(c)?;
     }
@@ -89,13 +84,13 @@ pub fn list(c: &mut Cursor<'_>) -> Result<List, Bad> {
 
 pub fn lsub(c: &mut Cursor<'_>) -> Result<List, Bad> {
     c.space()?;
-    let reference = mailbox_name(&c.astring()?)?;
+    let reference = text(&c.astring()?);
     c.space()?;
     Ok(List { reference, patterns: vec![pattern(c)?], lsub: true, subscribed: true, ..List::default() })
 }
 
 pub fn status_items(c: &mut Cursor<'_>) -> Result<Vec<Status>, Bad> {
-    let words = c.atom_list()?;
+    let words = c.list(Cursor::atom)?;
     if words.is_empty() {
         return Err(Bad::new("Empty status list"));
     }
@@ -116,16 +111,8 @@ pub fn status_items(c: &mut Cursor<'_>) -> Result<Vec<Status>, Bad> {
 }
 
 fn returns(c: &mut Cursor<'_>) -> Result<Vec<Return>, Bad> {
-    c.expect(b'(')?;
-    let mut returns = Vec::new();
-    loop {
-        if c.eat(b')') {
-            return Ok(returns);
-        }
-        if !returns.is_empty() {
-            c.space()?;
-        }
-        returns.push(match c.atom()?.to_ascii_uppercase().as_str() {
+    c.list(|c| {
+        Ok(match c.atom()?.to_ascii_uppercase().as_str() {
             "SUBSCRIBED" => Return::Subscribed,
             "CHILDREN" => Return::Children,
             "SPECIAL-USE" => Return::SpecialUse,
@@ -134,18 +121,23 @@ fn returns(c: &mut Cursor<'_>) -> Result<Vec<Return>, Bad> {
                 Return::Status(status_items(c)?)
             }
             _ => return Err(Bad::new("Unknown return option")),
-        });
-    }
+        })
+    })
 }
 
 /// A mailbox name with `*` and `%`, which an atom may have here.
 fn pattern(c: &mut Cursor<'_>) -> Result<String, Bad> {
     if matches!(c.peek(), Some(b'"' | b'{')) {
-        return mailbox_name(&c.string()?);
+        return Ok(text(&c.string()?));
     }
-    let text = c.take_while(|byte| byte.is_ascii_graphic() && !b"(){\"\\".contains(&byte));
-    match text.is_empty() {
+    let atom = c.take_while(|byte| byte.is_ascii_graphic() && !b"(){\"\\".contains(&byte));
+    match atom.is_empty() {
         true => Err(Bad::new("Missing arguments")),
-        false => mailbox_name(text.as_bytes()),
+        false => Ok(text(atom.as_bytes())),
     }
+}
+
+/// A name or a piece of one; what is none is no mistake here, as Dovecot sees it, and matches nothing.
+fn text(bytes: &[u8]) -> String {
+    mailbox_name(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
 }

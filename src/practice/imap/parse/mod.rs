@@ -16,7 +16,7 @@ pub use search::Key;
 pub use set::{Set, contains, write as write_set};
 pub use store::{Append, Store};
 
-use super::super::store::from_modified_utf7;
+use super::super::store::{from_modified_utf7, to_modified_utf7};
 
 /// What a client can ask for.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,12 +69,12 @@ pub struct Wrong {
 pub fn head(line: &[u8]) -> (Option<String>, String) {
     let mut cursor = Cursor::new(line);
     let Ok(tag) = cursor.tag() else { return (None, String::new()) };
-    if cursor.space().is_err() {
+    if !cursor.eat(b' ') {
         return (Some(tag), String::new());
     }
-    let mut verb = cursor.word().to_ascii_uppercase();
-    if verb == "UID" && cursor.space().is_ok() {
-        verb = format!("UID {}", cursor.word().to_ascii_uppercase());
+    let mut verb = cursor.verb();
+    if verb == "UID" && cursor.eat(b' ') {
+        verb = format!("UID {}", cursor.verb());
     }
     (Some(tag), verb)
 }
@@ -85,14 +85,13 @@ pub fn parse(bytes: &[u8]) -> Result<(String, Command), Wrong> {
         return Err(Wrong { tag: "*".to_owned(), verb: String::new(), why: "Invalid tag".to_owned(), is_syntax: true });
     };
     let wrong = |verb: &str, why: String| Wrong { tag: tag.clone(), verb: verb.to_owned(), why, is_syntax: true };
-    if cursor.space().is_err() {
+    if !cursor.eat(b' ') {
         return Err(wrong("", "Missing command".to_owned()));
     }
-    let mut verb = cursor.word().to_ascii_uppercase();
+    let mut verb = cursor.verb();
     let uid = verb == "UID";
     if uid {
-        let next = cursor.space().map(|()| cursor.word().to_ascii_uppercase()).unwrap_or_default();
-        verb = next;
+        verb = if cursor.eat(b' ') { cursor.verb() } else { String::new() };
     }
     let read = arguments(&verb, uid, &mut cursor).and_then(|command| cursor.end().map(|()| command));
     let shown = if uid { format!("UID {verb}") } else { verb };
@@ -115,7 +114,7 @@ fn arguments(verb: &str, uid: bool, c: &mut Cursor<'_>) -> Result<Command, Bad> 
         "AUTHENTICATE" => {
             c.space()?;
             let mechanism = c.atom()?;
-            let initial = if c.space().is_ok() { Some(c.word()) } else { None };
+            let initial = if c.more() { Some(c.word()) } else { None };
             Command::Authenticate { mechanism, initial }
         }
         "LOGIN" => {
@@ -131,7 +130,7 @@ fn arguments(verb: &str, uid: bool, c: &mut Cursor<'_>) -> Result<Command, Bad> 
         }
         "ENABLE" => {
             let mut words = Vec::new();
-            while c.space().is_ok() {
+            while c.more() {
                 words.push(c.atom()?.to_ascii_uppercase());
             }
             if words.is_empty() {
@@ -143,8 +142,8 @@ fn arguments(verb: &str, uid: bool, c: &mut Cursor<'_>) -> Result<Command, Bad> 
         "SELECT" | "EXAMINE" => {
             let mailbox = mailbox(c)?;
             let mut condstore = false;
-            if c.space().is_ok() {
-                for word in c.atom_list()? {
+            if c.more() {
+                for word in c.list(Cursor::atom)? {
                     match word.eq_ignore_ascii_case("CONDSTORE") {
                         true => condstore = true,
                         false => return Err(Bad::new("Unknown parameter")),
@@ -157,7 +156,7 @@ fn arguments(verb: &str, uid: bool, c: &mut Cursor<'_>) -> Result<Command, Bad> 
         "CLOSE" => Command::Close,
         "CREATE" => {
             let name = mailbox(c)?;
-            if c.space().is_ok() {
+            if c.more() {
                 // CREATE-SPECIAL-USE is not announced, but its parameter list is passed over.
                 c.skip_list()?;
             }
@@ -197,7 +196,7 @@ fn arguments(verb: &str, uid: bool, c: &mut Cursor<'_>) -> Result<Command, Bad> 
             let set = c.set()?;
             c.space()?;
             let attributes = fetch::attributes(c)?;
-            let changed_since = if c.space().is_ok() { fetch::changed_since(c)? } else { None };
+            let changed_since = if c.more() { fetch::changed_since(c)? } else { None };
             Command::Fetch { uid, set, attributes, changed_since }
         }
         "STORE" => Command::Store(store::store(c, uid)?),
@@ -214,14 +213,15 @@ fn arguments(verb: &str, uid: bool, c: &mut Cursor<'_>) -> Result<Command, Bad> 
     })
 }
 
-/// A space and a mailbox's name, out of modified UTF-7. Names that are plain UTF-8 are understood as well.
+/// A space and a mailbox's name.
 fn mailbox(c: &mut Cursor<'_>) -> Result<String, Bad> {
     c.space()?;
     mailbox_name(&c.astring()?)
 }
 
-fn mailbox_name(bytes: &[u8]) -> Result<String, Bad> {
+/// A name out of modified UTF-7. Each has one spelling (RFC 3501, 5.1.3), so that it comes back as it was sent.
+pub fn mailbox_name(bytes: &[u8]) -> Result<String, Bad> {
     from_modified_utf7(bytes)
-        .or_else(|| std::str::from_utf8(bytes).ok().filter(|t| !t.is_ascii()).map(str::to_owned))
+        .filter(|name| to_modified_utf7(name).as_bytes() == bytes)
         .ok_or(Bad::Senseless("Mailbox name isn't valid mUTF-7"))
 }

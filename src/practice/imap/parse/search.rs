@@ -60,25 +60,30 @@ impl Budget {
 pub fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Command, Bad> {
     let mut charset = None;
     if c.eat_word("CHARSET ") {
+        c.blanks();
         charset = Some(c.text_astring()?);
         c.space()?;
     }
     let mut budget = Budget { keys: KEYS, whole: WHOLE };
-    let key = keys(c, 0, &mut budget, None)?;
+    let key = keys(c, 0, &mut budget, false)?;
     Ok(Command::Search { uid, key, charset })
 }
 
-fn keys(c: &mut Cursor<'_>, depth: usize, budget: &mut Budget, end: Option<u8>) -> Result<Key, Bad> {
+fn keys(c: &mut Cursor<'_>, depth: usize, budget: &mut Budget, nested: bool) -> Result<Key, Bad> {
+    c.blanks();
     let mut all = vec![key(c, depth, budget)?];
     loop {
-        if end.is_some_and(|end| c.eat(end)) {
-            return Ok(Key::And(all));
-        }
-        match c.space() {
-            Ok(()) if c.peek().is_some() => all.push(key(c, depth, budget)?),
-            Ok(()) => return Ok(Key::And(all)),
-            Err(_) if end.is_none() && c.peek().is_none() => return Ok(Key::And(all)),
-            Err(bad) => return Err(bad),
+        let apart = c.peek() == Some(b' ');
+        c.blanks();
+        match c.peek() {
+            None if !nested => return Ok(Key::And(all)),
+            Some(b')') if nested => {
+                c.expect(b')')?;
+                return Ok(Key::And(all));
+            }
+            None => return Err(Bad::new("Missing ')'")),
+            Some(_) if apart => all.push(key(c, depth, budget)?),
+            Some(_) => return Err(Bad::new("Expected a space")),
         }
     }
 }
@@ -89,7 +94,7 @@ fn key(c: &mut Cursor<'_>, depth: usize, budget: &mut Budget) -> Result<Key, Bad
         return Err(Bad::new("Search arguments nested too deeply"));
     }
     if c.eat(b'(') {
-        return keys(c, depth + 1, budget, Some(b')'));
+        return keys(c, depth + 1, budget, true);
     }
     if c.peek().is_some_and(|byte| byte.is_ascii_digit() || byte == b'*') {
         return Ok(Key::Set(c.set()?));

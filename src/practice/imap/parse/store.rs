@@ -34,12 +34,11 @@ pub fn store(c: &mut Cursor<'_>, uid: bool) -> Result<Store, Bad> {
     let set = c.set()?;
     c.space()?;
     let mut unchanged_since = None;
-    if c.eat(b'(') {
-        if !c.eat_word("UNCHANGEDSINCE ") {
+    if c.peek() == Some(b'(') {
+        unchanged_since = c.modifier("UNCHANGEDSINCE")?;
+        if unchanged_since.is_none() {
             return Err(Bad::new("Unknown STORE modifier"));
         }
-        unchanged_since = Some(c.number()?);
-        c.expect(b')')?;
         c.space()?;
     }
     let how = if c.eat(b'+') {
@@ -60,26 +59,30 @@ pub fn store(c: &mut Cursor<'_>, uid: bool) -> Result<Store, Bad> {
 
 pub fn append(c: &mut Cursor<'_>) -> Result<Append, Bad> {
     let mailbox = mailbox(c)?;
-    let mut messages = Vec::new();
-    while messages.is_empty() || c.peek() == Some(b' ') {
-        c.space()?;
-        let mut flags = Vec::new();
-        if c.peek() == Some(b'(') {
-            flags = c.flags()?;
-            c.space()?;
-        }
-        let mut date = unix_now();
-        if c.peek() == Some(b'"') {
-            let text = String::from_utf8(c.string()?).map_err(|_| Bad::new("Invalid internal date"))?;
-            date = date_time(&text).ok_or_else(|| Bad::new("Invalid internal date"))?;
-            c.space()?;
-        }
-        if c.peek() != Some(b'{') {
-            return Err(Bad::new("Invalid arguments"));
-        }
-        messages.push(AppendMessage { flags, date, bytes: c.literal()? });
+    c.space()?;
+    let mut messages = vec![append_message(c)?];
+    while c.more() {
+        messages.push(append_message(c)?);
     }
     Ok(Append { mailbox, messages })
+}
+
+fn append_message(c: &mut Cursor<'_>) -> Result<AppendMessage, Bad> {
+    let mut flags = Vec::new();
+    if c.peek() == Some(b'(') {
+        flags = c.flags()?;
+        c.space()?;
+    }
+    let mut date = unix_now();
+    if c.peek() == Some(b'"') {
+        let text = String::from_utf8(c.string()?).map_err(|_| Bad::new("Invalid internal date"))?;
+        date = date_time(&text).ok_or_else(|| Bad::new("Invalid internal date"))?;
+        c.space()?;
+    }
+    if c.peek() != Some(b'{') {
+        return Err(Bad::new("Invalid arguments"));
+    }
+    Ok(AppendMessage { flags, date, bytes: c.literal()? })
 }
 
 /// `dd-Mon-yyyy hh:mm:ss +zzzz`, the day with a space in place of a leading zero.
