@@ -51,6 +51,18 @@ const MIXED: &str = "Date: Tue, 3 Feb 2026 10:00:00 +0000\nFrom: a@a.example\nTo
 const DIGEST: &str = "From: list@l.example\nSubject: digest\nContent-Type: multipart/digest; boundary=d\n\n--d\n\nSubject: one\n\n1\n--d\n\n\
     Subject: two\n\n2\n--d--\n";
 
+const ADDRESSES: &str = "Date: Thu,  1 Jan 1970 00:00:00 +0000 (comment)\n\
+    From: \"Quoted \\\"Name\\\"\" <\"a b\"@c.example>, =?utf-8?q?J=C3=B6rg?= <j@d>, (comment) x@y (why), J. R. <a.b@[1.2.3.4]>\n\
+    To: undisclosed-recipients:;\nCc: \"A, B\" <ab@c>, team: p@q, N <r@s>;, , <@route.example:t@u>, N <@r1 , @r2:z@w>\n\
+    Bcc: (nobody)\nReply-To: root@localhost (Cron (nested) Daemon)\nSender: \"s \\\" t\"@u\n\
+    Subject:   folded\n subject  with\ttab \"quotes\" \\back\nMessage-ID: <3@c.example>\nIn-Reply-To: <a@b> <c@d>\n\nx\n";
+
+const BROKEN: &str =
+    "From: plain\nSender: N M\nReply-To: <@r z@w>, N <x@y\nTo: a@b; c@d\nCc: a b@c, <>, @b\nBcc: team: p@q\n\nx\n";
+
+const TWICE: &str =
+    "From: a@b\nFrom: c@d\nSubject: first\nSubject: second\nDate: x\nDate: y\nMessage-Id: <1>\nMESSAGE-ID: <2>\n\nx\n";
+
 /// Before login; a line each. `«…»` is sent as a literal.
 const BEFORE: &[&str] = &[
     "CAPABILITY",
@@ -128,7 +140,10 @@ fn expand(command: &str) -> String {
         .replace("@PASSWORD", PASSWORD)
         .replace("@PLAIN", &PLAIN.replace('\n', "\r\n"))
         .replace("@MIXED", &MIXED.replace('\n', "\r\n"))
-        .replace("@DIGEST", &DIGEST.replace('\n', "\r\n"));
+        .replace("@DIGEST", &DIGEST.replace('\n', "\r\n"))
+        .replace("@ADDRESSES", &ADDRESSES.replace('\n', "\r\n"))
+        .replace("@BROKEN", &BROKEN.replace('\n', "\r\n"))
+        .replace("@TWICE", &TWICE.replace('\n', "\r\n"));
     let mut out = String::new();
     let mut rest = command.as_str();
     while let Some((before, after)) = rest.split_once('«') {
@@ -179,14 +194,34 @@ fn untagged_meaning(line: &str) -> String {
     match first {
         "OK" | "NO" | "BAD" | "BYE" => format!("* {}", status_meaning(rest)),
         "CAPABILITY" | "ID" => format!("* {first}"),
-        _ => format!("* {}", sorted_lists(&without_modseq(rest))),
+        _ => format!("* {}", sorted_lists(&without_modseq(&with_quotes(rest)))),
     }
+}
+
+/// Literals as quoted strings, where they could be: which of the two it is does not matter.
+fn with_quotes(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let literal = after.split_once("}\r\n").and_then(|(size, after)| after.get(..size.parse().ok()?));
+        match literal.filter(|text| text.is_ascii() && !text.contains(['\r', '\n'])) {
+            Some(text) => {
+                out.push_str(&format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
+                rest = &after[after.find('\n').unwrap_or_default() + 1 + text.len()..];
+            }
+            None => {
+                out.push('{');
+                rest = after;
+            }
+        }
+    }
+    out + rest
 }
 
 /// Modification numbers and the validity are each server's own.
 fn without_modseq(line: &str) -> String {
-    // The two spellings of an empty string.
-    let mut out = line.replace("{0}\r\n", "\"\"");
+    let mut out = line.to_owned();
     for mark in ["MODSEQ (", "HIGHESTMODSEQ ", "(MODSEQ ", "UIDVALIDITY "] {
         if let Some(at) = out.find(mark).map(|at| at + mark.len()) {
             let digits = out[at..].bytes().take_while(u8::is_ascii_digit).count();

@@ -2,215 +2,97 @@
 //! Takes a header; gives the parenthesised list. Encoded words stay encoded, as the client decodes them.
 //! It does not know MIME.
 
+use super::address::{Address, Addresses};
 use super::mime::{fields, unfold};
 use super::text::{nstring, string};
 
-/// One address, or a group's begin or end.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Address {
-    name: Option<String>,
-    mailbox: Option<String>,
-    host: Option<String>,
-}
-
-/// Addresses in one field.
+/// Addresses of one name of field.
 const ADDRESSES: usize = 10_000;
 
+const TEXTS: [&str; 4] = ["Date", "Subject", "In-Reply-To", "Message-Id"];
+const LISTS: [&str; 6] = ["From", "Sender", "Reply-To", "To", "Cc", "Bcc"];
+
 pub fn envelope(out: &mut Vec<u8>, header: &[u8]) {
-    let value = |name: &str| {
-        fields(header).find(|field| field.name.eq_ignore_ascii_case(name.as_bytes())).map(|field| unfold(field.value))
-    };
-    let list = |name: &str| {
-        let wanted = fields(header).filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
-        wanted.flat_map(|field| addresses(&String::from_utf8_lossy(&unfold(field.value)))).collect::<Vec<Address>>()
-    };
-    out.push(b'(');
-    nstring(out, value("Date").as_deref());
-    out.push(b' ');
-    nstring(out, value("Subject").as_deref());
-    let from = list("From");
-    for name in ["From", "Sender", "Reply-To", "To", "Cc", "Bcc"] {
-        out.push(b' ');
-        let mut found = list(name);
-        if found.is_empty() && matches!(name, "Sender" | "Reply-To") {
-            found.clone_from(&from);
+    let mut texts: [Option<Vec<u8>>; TEXTS.len()] = Default::default();
+    let mut lists: [List; LISTS.len()] = Default::default();
+    for field in fields(header) {
+        let is_it = |name: &&str| field.name.eq_ignore_ascii_case(name.as_bytes());
+        if let Some(at) = TEXTS.iter().position(is_it) {
+            // Of several the last counts, as for Dovecot.
+            texts[at] = Some(unfold(field.value));
+        } else if let Some(at) = LISTS.iter().position(is_it) {
+            lists[at].read(&unfold(field.value));
         }
-        address_list(out, &found);
     }
-    for name in ["In-Reply-To", "Message-Id"] {
+    let [date, subject, in_reply_to, message_id] = texts;
+    let [from, sender, reply_to, to, cc, bcc] = lists;
+    out.push(b'(');
+    nstring(out, date.as_deref());
+    out.push(b' ');
+    nstring(out, subject.map(|subject| for_people(&subject)).as_deref());
+    for list in [&from, sender.or(&from), reply_to.or(&from), &to, &cc, &bcc] {
         out.push(b' ');
-        nstring(out, value(name).as_deref());
+        list.write(out);
+    }
+    for text in [in_reply_to, message_id] {
+        out.push(b' ');
+        nstring(out, text.as_deref());
     }
     out.push(b')');
 }
 
-fn address_list(out: &mut Vec<u8>, addresses: &[Address]) {
-    if addresses.is_empty() {
-        return out.extend_from_slice(b"NIL");
-    }
-    out.push(b'(');
-    for address in addresses {
-        out.push(b'(');
-        nstring(out, address.name.as_deref().map(str::as_bytes));
-        // The source route, which nobody writes any more.
-        out.extend_from_slice(b" NIL ");
-        nstring(out, address.mailbox.as_deref().map(str::as_bytes));
-        out.push(b' ');
-        match &address.host {
-            None => out.extend_from_slice(b"NIL"),
-            Some(host) => string(out, host.as_bytes()),
+/// Addresses as they are sent.
+#[derive(Debug, Default)]
+struct List {
+    count: usize,
+    written: Vec<u8>,
+}
+
+impl List {
+    fn read(&mut self, value: &[u8]) {
+        for address in Addresses::new(value).take(ADDRESSES.saturating_sub(self.count)) {
+            self.count += 1;
+            write_address(&mut self.written, &address);
         }
+    }
+
+    fn or<'a>(&'a self, other: &'a List) -> &'a List {
+        if self.count == 0 { other } else { self }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        if self.count == 0 {
+            return out.extend_from_slice(b"NIL");
+        }
+        out.push(b'(');
+        out.extend_from_slice(&self.written);
         out.push(b')');
     }
+}
+
+fn write_address(out: &mut Vec<u8>, address: &Address) {
+    out.push(b'(');
+    nstring(out, address.name.as_ref().map(|name| for_people(name)).as_deref());
+    for part in [&address.route, &address.mailbox, &address.host] {
+        out.push(b' ');
+        match part {
+            None => out.extend_from_slice(b"NIL"),
+            Some(part) => string(out, part),
+        }
+    }
     out.push(b')');
 }
 
-/// Takes an address list apart; what makes no sense is kept as well as it goes.
-#[must_use]
-pub fn addresses(text: &str) -> Vec<Address> {
-    let mut found = Vec::new();
-    let mut pending = Pending::default();
-    let mut in_group = false;
-    for token in tokens(text) {
-        match token {
-            Token::Comma => pending.finish(&mut found),
-            Token::Colon if !in_group && !pending.angle => {
-                let name = std::mem::take(&mut pending).words.join(" ");
-                found.push(Address { mailbox: Some(name), ..Address::default() });
-                in_group = true;
-            }
-            Token::Semicolon if in_group => {
-                pending.finish(&mut found);
-                found.push(Address::default());
-                in_group = false;
-            }
-            Token::Colon => pending.words.push(":".to_owned()),
-            Token::Semicolon => pending.finish(&mut found),
-            Token::Angle(spec) => {
-                pending.angle = true;
-                pending.spec = spec;
-            }
-            Token::Word(word) => pending.words.push(word),
-            Token::Comment(comment) => pending.comment = Some(comment),
+/// With single spaces, as it is to be read.
+fn for_people(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for word in text.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()) {
+        if !out.is_empty() {
+            out.push(b' ');
         }
-        if found.len() >= ADDRESSES {
-            return found;
-        }
+        out.extend_from_slice(word);
     }
-    pending.finish(&mut found);
-    if in_group {
-        found.push(Address::default());
-    }
-    found
-}
-
-#[derive(Debug, Default)]
-struct Pending {
-    words: Vec<String>,
-    angle: bool,
-    spec: String,
-    comment: Option<String>,
-}
-
-impl Pending {
-    fn finish(&mut self, found: &mut Vec<Address>) {
-        let pending = std::mem::take(self);
-        if pending.angle {
-            let name = (!pending.words.is_empty()).then(|| pending.words.join(" ")).or(pending.comment);
-            let (mailbox, host) = parts(&pending.spec);
-            found.push(Address { name, mailbox: Some(mailbox), host: Some(host) });
-        } else if !pending.words.is_empty() {
-            // Blanks around `@` and dots are not part of the address.
-            let (mailbox, host) = parts(&pending.words.concat());
-            found.push(Address { name: pending.comment, mailbox: Some(mailbox), host: Some(host) });
-        }
-    }
-}
-
-fn parts(spec: &str) -> (String, String) {
-    // `<@route:user@host>`
-    let spec = if spec.starts_with('@') { spec.split_once(':').map_or(spec, |(_, rest)| rest) } else { spec };
-    match spec.rsplit_once('@') {
-        Some((mailbox, host)) => (or_missing(mailbox, "MISSING_MAILBOX"), or_missing(host, "MISSING_DOMAIN")),
-        None => (or_missing(spec, "MISSING_MAILBOX"), "MISSING_DOMAIN".to_owned()),
-    }
-}
-
-fn or_missing(text: &str, missing: &str) -> String {
-    if text.is_empty() { missing.to_owned() } else { text.to_owned() }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Token {
-    Word(String),
-    Angle(String),
-    Comment(String),
-    Comma,
-    Colon,
-    Semicolon,
-}
-
-fn tokens(text: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut characters = text.chars().peekable();
-    while let Some(&next) = characters.peek() {
-        match next {
-            ' ' | '\t' => {
-                characters.next();
-            }
-            ',' | ':' | ';' => {
-                characters.next();
-                tokens.push(match next {
-                    ',' => Token::Comma,
-                    ':' => Token::Colon,
-                    _ => Token::Semicolon,
-                });
-            }
-            '"' => {
-                characters.next();
-                tokens.push(Token::Word(enclosed(&mut characters, None, '"')));
-            }
-            '(' => {
-                characters.next();
-                tokens.push(Token::Comment(enclosed(&mut characters, Some('('), ')')));
-            }
-            '<' => {
-                characters.next();
-                let inner = enclosed(&mut characters, None, '>');
-                tokens.push(Token::Angle(inner.chars().filter(|c| !matches!(c, ' ' | '\t' | '"')).collect()));
-            }
-            _ => {
-                let mut word = String::new();
-                while let Some(c) = characters.next_if(|c| !" \t,:;\"(<".contains(*c)) {
-                    word.push(c);
-                }
-                tokens.push(Token::Word(word));
-            }
-        }
-    }
-    tokens
-}
-
-/// Up to the closing character, backslashes taken out; `open` nests.
-fn enclosed(characters: &mut impl Iterator<Item = char>, open: Option<char>, close: char) -> String {
-    let mut inner = String::new();
-    let mut depth = 1;
-    while let Some(character) = characters.next() {
-        if character == '\\' {
-            inner.extend(characters.next());
-            continue;
-        }
-        if character == close {
-            depth -= 1;
-            if depth == 0 {
-                break;
-            }
-        } else if Some(character) == open {
-            depth += 1;
-        }
-        inner.push(character);
-    }
-    inner
+    out
 }
 
 #[cfg(test)]
@@ -218,9 +100,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn shown(text: &str) -> String {
-        let mut out = Vec::new();
-        address_list(&mut out, &addresses(text));
+    fn shown(text: impl AsRef<[u8]>) -> String {
+        let (mut list, mut out) = (List::default(), Vec::new());
+        list.read(text.as_ref());
+        list.write(&mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -234,7 +117,21 @@ mod tests {
         );
         assert_eq!(shown("undisclosed-recipients:;"), r#"((NIL NIL "undisclosed-recipients" NIL)(NIL NIL NIL NIL))"#);
         assert_eq!(shown("=?utf-8?q?J=C3=B6rg?= Doe <j@d>"), r#"(("=?utf-8?q?J=C3=B6rg?= Doe" NIL "j" "d"))"#);
+        assert_eq!(shown("<\"a b\"@c>, \"a \\\" b\"@c"), r#"((NIL NIL "a b" "c")(NIL NIL "a \" b" "c"))"#);
+        assert_eq!(shown("N <@r1, @r2:z@w>"), r#"(("N" "@r1,@r2" "z" "w"))"#);
+        assert_eq!(shown("a . \"b\" (c) . d @ e . f"), r#"(("c" NIL "a.b.d" "e.f"))"#, "RFC 5322, 4.4");
         assert_eq!(shown(""), "NIL");
+        assert_eq!(shown(" (nothing) "), "NIL");
+    }
+
+    #[test]
+    fn octets_stay_as_they_are() {
+        let mut out = Vec::new();
+        envelope(&mut out, b"From: J\xf6rg <j@x>\r\nSubject: gr\xfc\xdf\r\n\r\n");
+        let from = b"(({4}\r\nJ\xf6rg NIL \"j\" \"x\"))";
+        let wanted = [b"(NIL {4}\r\ngr\xfc\xdf ", &from[..], b" ", from, b" ", from, b" NIL NIL NIL NIL NIL)"].concat();
+        assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&wanted));
+        assert_eq!(out, wanted);
     }
 
     proptest! {

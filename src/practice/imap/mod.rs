@@ -2,6 +2,7 @@
 //! Takes commands from a [`Wire`]; gives answers from the account's store, and pushes what other sessions change.
 //! It does not know the proxy's reading of IMAP: commands are read by its own small parser.
 
+mod address;
 mod aside;
 mod contents;
 mod envelope;

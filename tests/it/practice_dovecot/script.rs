@@ -39,6 +39,8 @@ const AFTER: &[&str] = &[
     "CREATE Deep/Er/Est", "LIST \"\" Deep*", "LIST () \"\" Deep*", "LIST \"\" Deep* RETURN ()", "LIST \"\" D% RETURN (CHILDREN)", "LIST (SUBSCRIBED) \"\" Deep*", "SUBSCRIBE Deep/Er/Est", "DELETE Deep/Er/Est", "LIST (SUBSCRIBED) \"\" Deep*", "LIST \"\" Deep*",
     // A message as some make them.
     "APPEND Spaces3 «Content-Type: multipart/mixed; boundary=x\r\n\r\nno parts\r\n»", "SELECT Spaces3", "FETCH 3 BODY", "FETCH 3 BODYSTRUCTURE", "SEARCH BODY parts", "SEARCH TEXT boundary",
+    // Addresses.
+    "APPEND Trash «@ADDRESSES»", "APPEND Trash «@BROKEN»", "APPEND Trash «@TWICE»", "SELECT Trash", "FETCH * ENVELOPE", "FETCH 1:* ENVELOPE", "SEARCH FROM route", "UNSELECT", "SELECT Spaces3",
     // Numbers of modifications.
     "ENABLE CONDSTORE", "STORE 1 +FLAGS.SILENT (\\Flagged)", "STORE 1 +FLAGS.SILENT (\\Flagged)", "UID STORE 1 -FLAGS.SILENT (\\Flagged)", "STORE 1:2 FLAGS (\\Seen)", "STORE 1 (UNCHANGEDSINCE 99999999999999999) +FLAGS.SILENT (\\Draft)", "STORE 1 ( UNCHANGEDSINCE  1 ) +FLAGS (\\Flagged)", "UID STORE 1  (UNCHANGEDSINCE 99999999999999999)  -FLAGS (\\Draft)", "FETCH 1 FLAGS  ( CHANGEDSINCE  99999999999999999 ) ", "UNSELECT", "LOGOUT",
 ];
