@@ -194,7 +194,7 @@ fn untagged_meaning(line: &str) -> String {
     match first {
         "OK" | "NO" | "BAD" | "BYE" => format!("* {}", status_meaning(rest)),
         "CAPABILITY" | "ID" => format!("* {first}"),
-        _ => format!("* {}", sorted_lists(&without_modseq(&with_quotes(rest)))),
+        _ => format!("* {}", sorted_lists(&without_own(&with_quotes(rest)))),
     }
 }
 
@@ -219,9 +219,17 @@ fn with_quotes(line: &str) -> String {
     out + rest
 }
 
-/// Modification numbers and the validity are each server's own.
-fn without_modseq(line: &str) -> String {
+/// Modification numbers and the validity are each server's own, and so is the moment of an APPEND without a date.
+fn without_own(line: &str) -> String {
     let mut out = line.to_owned();
+    let date =
+        out.split_once("INTERNALDATE \"").and_then(|(_, rest)| rest.split_once('"')).map(|(date, _)| date.to_owned());
+    let moment = |date: &String| jiff::fmt::strtime::parse("%d-%b-%Y %H:%M:%S %z", date).ok()?.to_timestamp().ok();
+    if let Some(date) = date
+        && moment(&date).is_some_and(|at| jiff::Timestamp::now().duration_since(at).as_secs() < 600)
+    {
+        out = out.replace(&date, "now");
+    }
     for mark in ["MODSEQ (", "HIGHESTMODSEQ ", "(MODSEQ ", "UIDVALIDITY "] {
         if let Some(at) = out.find(mark).map(|at| at + mark.len()) {
             let digits = out[at..].bytes().take_while(u8::is_ascii_digit).count();
