@@ -118,9 +118,10 @@ impl Secrets {
             }
             Body::Continue(go) => {
                 self.scrub_text(&mut go.text);
-                let before = go.decoded.clone();
+                let before = (go.decoded.clone(), go.values.clone());
                 go.decoded.iter_mut().for_each(|text| self.scrub_text(text));
-                if go.decoded != before {
+                self.object(&mut go.values);
+                if (&go.decoded, &go.values) != (&before.0, &before.1) {
                     // The text is the same in base64.
                     REDACTED.clone_into(&mut go.text);
                 }

@@ -154,6 +154,8 @@ pub struct Continue {
     pub text: String,
     /// A SASL challenge, decoded from base64, where it is text.
     pub decoded: Option<String>,
+    /// What a SASL challenge says that is no text: NTLM's names, the kind of a Kerberos token.
+    pub values: Object,
     pub answers: Option<Seq>,
     pub latency_us: Option<u64>,
 }

@@ -62,6 +62,7 @@ impl Fields<'_> {
             }
             Body::Continue(go) => {
                 self.text("status", &go.status).text("text", &go.text).maybe("decoded", go.decoded.as_deref());
+                self.some_object("values", &go.values);
                 self.maybe_number("answers", go.answers).maybe_number("latency_us", go.latency_us);
             }
             Body::Auth(auth) => {

@@ -89,6 +89,7 @@ impl Fields<'_> {
                 status: self.text("status")?,
                 text: self.text_or_empty("text"),
                 decoded: self.maybe("decoded"),
+                values: self.object("values"),
                 answers: self.maybe_number("answers"),
                 latency_us: self.maybe_number("latency_us"),
             }),
@@ -292,7 +293,12 @@ mod tests {
         same(
             Origin::Server,
             b"+ \r\n",
-            Body::Continue(Continue { status: "+".into(), decoded: Some("c".into()), ..Continue::default() }),
+            Body::Continue(Continue {
+                status: "+".into(),
+                decoded: Some("c".into()),
+                values: args.clone(),
+                ..Continue::default()
+            }),
         );
         same(
             Origin::Client,

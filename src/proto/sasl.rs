@@ -2,6 +2,13 @@
 //! Takes the client's responses and the server's challenges in base64, gives what is not secret in them.
 //! Knows no protocol's framing of them; the caller marks the whole response as secret.
 
+mod der;
+pub mod gss;
+pub mod ntlm;
+mod text;
+
+pub(super) use text::directive_value;
+
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -55,6 +62,15 @@ pub fn mechanism(word: &[u8]) -> Option<String> {
     let named = !word.is_empty() && word.len() <= MECHANISM_MAX && word.iter().all(is_name);
     let known = MECHANISMS.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
     (named || known).then(|| String::from_utf8_lossy(word).to_ascii_uppercase())
+}
+
+/// What a server's challenge says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Challenge {
+    /// Where it is text. That is where XOAUTH2 and OAUTHBEARER put their error (RFC 7628 §3.2.2).
+    pub decoded: Option<String>,
+    /// Where it is a token: its kind and the names in it.
+    pub values: Object,
 }
 
 /// One authentication under way.
@@ -112,11 +128,17 @@ impl Exchange {
         self.of
     }
 
-    /// A challenge in base64; gives it decoded where it is text. That is where XOAUTH2 and OAUTHBEARER put their error
-    /// (RFC 7628 §3.2.2).
-    pub fn challenge(&mut self, encoded: &[u8]) -> Option<String> {
-        self.challenge = decode_text(encoded);
-        self.challenge.clone()
+    /// A challenge in base64.
+    pub fn challenge(&mut self, encoded: &[u8]) -> Challenge {
+        let mut challenge = Challenge { decoded: decode_text(encoded), values: Object::new() };
+        self.challenge.clone_from(&challenge.decoded);
+        if challenge.decoded.is_none() && !matches!(encoded, b"" | b"=") && encoded.len() <= CHALLENGE_MAX {
+            match BASE64.decode(encoded) {
+                Ok(token) => drop(gss::read(&token, &mut challenge.values)),
+                Err(_) => drop(challenge.values.flag("malformed", true)),
+            }
+        }
+        challenge
     }
 
     /// A response in base64, without its line end. `=` is an empty initial response (RFC 4954 §4), `*` cancels.
@@ -152,18 +174,31 @@ impl Exchange {
         auth
     }
 
+    /// The response that stands in the command itself (RFC 4954 §4, RFC 4959): what it says goes into the command's
+    /// arguments. Gives who logs in.
+    pub fn initial(&mut self, encoded: &[u8], args: &mut Object) -> Option<String> {
+        let response = self.response(encoded);
+        if let Some(user) = &response.user {
+            args.text("user", user);
+        }
+        if !response.args.is_empty() {
+            args.object("response", &response.args);
+        }
+        response.user
+    }
+
     fn read(&self, message: &[u8], args: &mut Object) -> Option<String> {
         match self.mechanism.as_str() {
-            "PLAIN" => plain(message, args),
+            "PLAIN" => text::plain(message, args),
             "LOGIN" => self.login(message),
-            "CRAM-MD5" => cram(message),
-            "DIGEST-MD5" => digest(message, args),
-            "XOAUTH2" => name(after(message, b"user=", 1)?),
-            "OAUTHBEARER" | "OAUTH10A" => oauth(message, args),
+            "CRAM-MD5" => text::cram(message),
+            "DIGEST-MD5" => text::digest(message, args),
+            "XOAUTH2" => text::xoauth2(message, args),
+            "OAUTHBEARER" | "OAUTH10A" => text::oauth(message, args),
             "EXTERNAL" | "ANONYMOUS" => name(message),
-            "NTLM" => ntlm(message, args),
-            scram if scram.starts_with("SCRAM-") => gs2(message, args),
-            _ => None,
+            scram if scram.starts_with("SCRAM-") => text::scram(message, args),
+            // NTLM, GSSAPI, GSS-SPNEGO, and Exchange's own: each token tells what it is.
+            _ => gss::read(message, args),
         }
     }
 
@@ -207,122 +242,6 @@ pub fn decode_text(encoded: &[u8]) -> Option<String> {
     text.chars().all(harmless).then_some(text)
 }
 
-/// RFC 4616 §2: authorization identity, NUL, authentication identity, NUL, password. With fewer NULs it cannot be
-/// told which part is the password.
-fn plain(message: &[u8], args: &mut Object) -> Option<String> {
-    let mut parts = message.splitn(3, |&byte| byte == 0);
-    let (authorization, authentication, _password) = (parts.next()?, parts.next()?, parts.next()?);
-    if let Some(authorization) = name(authorization) {
-        args.text("authorization", &authorization);
-    }
-    name(authentication)
-}
-
-/// RFC 2195 §2: user name, space, 32 hexadecimal digits.
-fn cram(message: &[u8]) -> Option<String> {
-    let space = memchr::memrchr(b' ', message)?;
-    let digest = message.get(space + 1..)?;
-    let is_digest = digest.len() == 32 && digest.iter().all(u8::is_ascii_hexdigit);
-    if is_digest { name(message.get(..space)?) } else { None }
-}
-
-/// RFC 2831 §2.1.2.
-fn digest(message: &[u8], args: &mut Object) -> Option<String> {
-    for directive in ["realm", "digest-uri", "qop"] {
-        if let Some(value) = directive_value(message, directive).and_then(name) {
-            args.text(directive, &value);
-        }
-    }
-    directive_value(message, "username").and_then(name)
-}
-
-/// The value of a directive (RFC 2831 §2.1), as it stands in its quotes.
-pub(super) fn directive_value<'m>(message: &'m [u8], directive: &str) -> Option<&'m [u8]> {
-    let mut rest = message;
-    loop {
-        let equals = memchr::memchr(b'=', rest)?;
-        let (key, value) = (rest.get(..equals)?.trim_ascii(), rest.get(equals + 1..)?);
-        let (value, after) = if let Some(quoted) = value.strip_prefix(b"\"") {
-            let end = memchr::memchr(b'"', quoted)?;
-            (quoted.get(..end)?, quoted.get(end + 1..)?)
-        } else {
-            let end = memchr::memchr(b',', value).unwrap_or(value.len());
-            (value.get(..end)?, value.get(end..)?)
-        };
-        if key.eq_ignore_ascii_case(directive.as_bytes()) {
-            return Some(value);
-        }
-        rest = after.strip_prefix(b",").unwrap_or(after);
-    }
-}
-
-/// A SCRAM message (RFC 5802 §7): only the first names the user, behind the GS2 header.
-fn gs2(message: &[u8], args: &mut Object) -> Option<String> {
-    let mut parts = message.splitn(3, |&byte| byte == b',');
-    let (binding, authorization, bare) = (parts.next()?, parts.next()?, parts.next()?);
-    if !(binding == b"n" || binding == b"y" || binding.starts_with(b"p=")) {
-        return None;
-    }
-    args.bytes("channel_binding", binding);
-    if let Some(authorization) = authorization.strip_prefix(b"a=").and_then(saslname) {
-        args.text("authorization", &authorization);
-    }
-    bare.split(|&byte| byte == b',').find_map(|part| part.strip_prefix(b"n=")).and_then(saslname)
-}
-
-/// RFC 7628 §3.1: a GS2 header that names the user, then key=value pairs between 0x01.
-fn oauth(message: &[u8], args: &mut Object) -> Option<String> {
-    for key in ["host", "port"] {
-        let separated = [b"\x01", key.as_bytes(), b"="].concat();
-        if let Some(value) = after(message, &separated, 1).and_then(name) {
-            args.text(key, &value);
-        }
-    }
-    let header = message.split(|&byte| byte == 1).next()?;
-    header.split(|&byte| byte == b',').find_map(|part| part.strip_prefix(b"a=")).and_then(saslname)
-}
-
-/// MS-NLMP §2.2.1: the third message carries domain, user and workstation, each as length and offset.
-fn ntlm(message: &[u8], args: &mut Object) -> Option<String> {
-    let message = message.strip_prefix(b"NTLMSSP\0").map(|_| message)?;
-    let kind = *message.get(8)?;
-    args.number("message", u64::from(kind));
-    if kind != 3 {
-        return None;
-    }
-    let unicode = message.get(60).is_some_and(|flags| flags & 1 == 1);
-    let field = |at: usize| -> Option<String> {
-        let length = usize::from(u16::from_le_bytes([*message.get(at)?, *message.get(at + 1)?]));
-        let offset: [u8; 4] = message.get(at + 4..at + 8)?.try_into().ok()?;
-        let offset = usize::try_from(u32::from_le_bytes(offset)).ok()?;
-        let bytes = message.get(offset..offset.checked_add(length)?)?;
-        if !unicode {
-            return name(bytes);
-        }
-        let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
-        name(String::from_utf16_lossy(&units).as_bytes())
-    };
-    if let Some(domain) = field(28) {
-        args.text("domain", &domain);
-    }
-    if let Some(workstation) = field(44) {
-        args.text("workstation", &workstation);
-    }
-    field(36)
-}
-
-/// The bytes behind `start`, up to the byte `end` or the end.
-fn after<'m>(message: &'m [u8], start: &[u8], end: u8) -> Option<&'m [u8]> {
-    let from = memchr::memmem::find(message, start)? + start.len();
-    let rest = message.get(from..)?;
-    rest.get(..memchr::memchr(end, rest).unwrap_or(rest.len()))
-}
-
-/// RFC 5802 §5.1: comma and equals sign are written `=2C` and `=3D`.
-fn saslname(encoded: &[u8]) -> Option<String> {
-    name(encoded).map(|text| text.replace("=2C", ",").replace("=3D", "="))
-}
-
 fn name(bytes: &[u8]) -> Option<String> {
     if bytes.is_empty() || bytes.len() > NAME_MAX {
         return None;
@@ -364,6 +283,39 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_secret_is_told_and_what_is_stays_out() {
+        let digest = b"username=\"joe\",realm=\"mail.example\",nonce=\"OA6\",cnonce=\"OB7\",nc=00000001,qop=auth,\
+                       digest-uri=\"imap/mail.example\",response=d388dad90d4bbd760a152321f2143af7,authzid=\"shop\"";
+        let (user, args) = first("DIGEST-MD5", digest);
+        assert_eq!((user.as_deref(), args["authorization"].as_str()), (Some("joe"), Some("shop")));
+        assert_eq!((args["digest-uri"].as_str(), args["nc"].as_str()), (Some("imap/mail.example"), Some("00000001")));
+        let (_, bound) = first("SCRAM-SHA-1-PLUS", b"c=cD10bHMtZXhwb3J0ZXIsLAECAwQ=,r=abc,p=s3cret");
+        assert_eq!(bound["channel_binding"], "p=tls-exporter");
+        let (_, acknowledged) = first("OAUTHBEARER", b"\x01");
+        assert_eq!(acknowledged["acknowledges"], true);
+        let (_, token) = first("XOAUTH2", b"user=joe\x01auth=Bearer s3cret\x01\x01");
+        assert_eq!(token["scheme"], "Bearer");
+        assert!(!first("XOAUTH2", b"user=joe\x01auth=s3cret token\x01\x01").1.contains_key("scheme"));
+        for (mechanism, message) in
+            [("DIGEST-MD5", &digest[..]), ("SCRAM-SHA-1", b"c=biws,r=abc,p=s3cret"), ("XOAUTH2", b"auth=Bearer s3cret")]
+        {
+            let told = serde_json::to_string(&first(mechanism, message).1).unwrap();
+            assert!(!told.contains("s3cret") && !told.contains("d388dad9"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_challenge_that_is_a_token_tells_its_kind() {
+        let values = |mechanism, encoded: &[u8]| Exchange::new(mechanism, 0).challenge(encoded).values.map();
+        let mut message = b"NTLMSSP\0\x02\0\0\0".to_vec();
+        message.resize(48, 0);
+        assert_eq!(values("NTLM", STANDARD.encode(message).as_bytes())["message"], 2);
+        assert_eq!(values("NTLM", b"NTLM supported")["malformed"], true);
+        assert!(values("NTLM", b"").is_empty());
+        assert!(values("LOGIN", b"VXNlcm5hbWU6").is_empty());
+    }
+
+    #[test]
     fn login_never_takes_the_password_for_a_name() {
         let mut exchange = Exchange::new("LOGIN", 0);
         exchange.challenge(STANDARD.encode("Password:").as_bytes());
@@ -373,19 +325,6 @@ mod tests {
         exchange.challenge(STANDARD.encode("Password:").as_bytes());
         let second = exchange.response(STANDARD.encode("s3cret").as_bytes());
         assert_eq!((second.step, second.user), (2, None));
-    }
-
-    #[test]
-    fn ntlm_reads_the_third_message_within_its_bounds() {
-        let mut message = b"NTLMSSP\0\x03\0\0\0".to_vec();
-        message.resize(64, 0);
-        message[36] = 6;
-        message[40] = 64;
-        message[60] = 1;
-        message.extend_from_slice(b"j\0o\0e\0");
-        assert_eq!(first("NTLM", &message).0.as_deref(), Some("joe"));
-        message[40] = 66;
-        assert_eq!(first("NTLM", &message).0, None);
     }
 
     #[test]

@@ -187,7 +187,7 @@ impl Core {
         };
         // What was decoded, and what stood in a literal before, says things that do not stand in the line.
         let (decoded, goes_on) = match &piece.body {
-            Body::Continue(go) => (go.decoded.is_some(), false),
+            Body::Continue(go) => (go.decoded.is_some() || !go.values.is_empty(), false),
             Body::Command(command) => (false, command.continues.is_some()),
             Body::Reply(reply) => (false, reply.continues.is_some()),
             _ => (false, false),

@@ -250,6 +250,39 @@ fn sasl_in_every_protocol_and_mechanism() {
     }
 }
 
+/// A message of NTLM (MS-NLMP §2.2.1) of this kind, with values behind fields at these places.
+fn ntlm(kind: u8, length: usize, fields: &[(usize, &[u8])]) -> String {
+    let mut message = b"NTLMSSP\0".to_vec();
+    message.extend([kind, 0, 0, 0]);
+    message.resize(length, 0);
+    for &(at, value) in fields {
+        let offset = u32::try_from(message.len()).unwrap().to_le_bytes();
+        message[at..at + 2].copy_from_slice(&u16::try_from(value.len()).unwrap().to_le_bytes());
+        message[at + 4..at + 8].copy_from_slice(&offset);
+        message.extend_from_slice(value);
+    }
+    STANDARD.encode(message)
+}
+
+#[test]
+fn what_is_secret_in_a_token_is_not_read_from_it() {
+    const RESPONSE: usize = 20;
+    const USER: usize = 36;
+    let honest = ntlm(3, 64, &[(USER, b"joe"), (RESPONSE, CANARY.as_bytes())]);
+    // A user name that lies where the response does.
+    let mut forged = STANDARD.decode(&honest).unwrap();
+    let place: [u8; 8] = forged[RESPONSE..RESPONSE + 8].try_into().unwrap();
+    forged[USER..USER + 8].copy_from_slice(&place);
+    for third in [honest, STANDARD.encode(forged)] {
+        let said = [
+            ("AUTH NTLM\r\n", "334 \r\n"),
+            (&*format!("{}\r\n", ntlm(1, 32, &[])), &*format!("334 {}\r\n", ntlm(2, 48, &[(12, b"CORP")]))),
+            (&*format!("{third}\r\n"), "535 5.7.8 no\r\n"),
+        ];
+        holds("smtp", &said);
+    }
+}
+
 #[test]
 fn what_may_be_known_stands_in_the_log() {
     let error = b64(r#"{"status":"401"}"#);
@@ -325,6 +358,9 @@ fn what_a_server_says_again() {
     holds("smtp", &[(&format!("AUTH PLAIN {plain}\r\n"), "535 no\r\n"), ("EHLO x\r\n", &names[1].1)]);
     // A password of several words, repeated in part.
     holds("pop3", &[(&format!("PASS my {CANARY} pw\r\n"), &format!("-ERR my {CANARY}\r\n"))]);
+    // As the name of a server, in a challenge of NTLM.
+    let target = format!("+ {}\r\n", ntlm(2, 48, &[(12, CANARY.as_bytes())]));
+    holds("imap", &[(&format!("a LOGIN joe {CANARY}\r\n"), "a NO no\r\n"), ("b AUTHENTICATE NTLM\r\n", &target)]);
     holds("sieve", &[(&sieve, &format!("NO (AUTH) \"bad password {CANARY}\"\r\n"))]);
 }
 

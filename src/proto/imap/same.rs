@@ -21,7 +21,7 @@ fn command(command: &Command) -> Map<String, Value> {
     let mut args = command.args.map();
     let uids = command.verb.starts_with("UID ");
     args.retain(|name, _| match name.as_str() {
-        "bytes" | "date" | "initial" => false,
+        "bytes" | "date" | "initial" | "response" => false,
         "sequence" => !uids,
         "params" => command.verb != "ID",
         _ => true,

@@ -13,6 +13,7 @@ use super::token::{self, Names, TOKENS_MAX, Token};
 use super::{data, fetch};
 use crate::event::{Body, Content, Continue, Greeting, Object, Reply, Seq, Side};
 use crate::proto::frame::{Cut, Framer, LINE_MAX, Mode, Part};
+use crate::proto::sasl::Challenge;
 use crate::proto::standing::Standing;
 use crate::proto::{Piece, Sink};
 
@@ -191,24 +192,31 @@ impl Talk {
     }
 
     fn go_ahead(&mut self, line: &[u8], text: &[u8], out: &mut dyn Sink) {
-        let mut decoded = None;
+        let mut said = Challenge::default();
         let answers = if let Some(idle) = self.idling() {
             Some(idle)
         } else if let Some(auth) = &mut self.auth {
             auth.asked = true;
-            decoded = auth.exchange.challenge(text);
+            said = auth.exchange.challenge(text.trim_ascii());
             Some(auth.exchange.of())
         } else if let Some(waiting) = self.client.waiting() {
             self.literal_comes();
             Some(waiting)
         } else if let Some(auth) = self.login_begins() {
-            decoded = auth.exchange.challenge(text);
+            said = auth.exchange.challenge(text.trim_ascii());
             Some(auth.exchange.of())
         } else {
             None
         };
         let text = String::from_utf8_lossy(text).into_owned();
-        let body = Body::Continue(Continue { status: "+".to_owned(), text, decoded, answers, latency_us: None });
+        let body = Body::Continue(Continue {
+            status: "+".to_owned(),
+            text,
+            decoded: said.decoded,
+            values: said.values,
+            answers,
+            latency_us: None,
+        });
         self.server.of = out.piece(Piece::new(Side::Server, line, body));
     }
 

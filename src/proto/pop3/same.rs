@@ -7,7 +7,7 @@ use crate::proto::same::{Kept, Meaning, Same};
 pub(super) const SAME: Same = Same {
     command: |command| {
         let mut args = command.args.map();
-        args.shift_remove("initial");
+        args.retain(|name, _| !matches!(name.as_str(), "initial" | "response"));
         args
     },
     reply: |_, reply| {

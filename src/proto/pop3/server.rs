@@ -3,7 +3,7 @@
 //! Does not read commands; see `client`.
 
 use super::super::frame::{Cut, Mode, Part};
-use super::super::sasl::{self, Exchange, Layer};
+use super::super::sasl::{self, Challenge, Exchange, Layer};
 use super::super::{Dialog, Flow, Piece, Sink, Stop, lost_sync};
 use super::command::Lines;
 use super::reply::{self, Answered};
@@ -100,19 +100,20 @@ impl Pop3 {
     }
 
     fn challenge(&mut self, line: &[u8], parsed: &reply::Line, out: &mut dyn Sink) {
-        let mut decoded = None;
+        let mut said = Challenge::default();
         self.login_begins();
         if let Some(auth) = &mut self.auth {
             // AUTH is the last of what a client sends without waiting, and nothing else is answered so.
             self.expected.only_newest();
             auth.asked = true;
-            decoded = auth.exchange.challenge(parsed.text.trim_ascii().as_bytes());
+            said = auth.exchange.challenge(parsed.text.trim_ascii().as_bytes());
         }
         let answers = self.expected.front().map(|expected| expected.of);
         let body = Body::Continue(Continue {
             status: "+".to_owned(),
             text: parsed.text.clone(),
-            decoded,
+            decoded: said.decoded,
+            values: said.values,
             answers,
             latency_us: None,
         });

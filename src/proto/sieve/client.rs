@@ -97,6 +97,9 @@ impl Sieve {
                     out.user(user);
                     command.args.text("user", user);
                 }
+                if !said.args.is_empty() {
+                    command.args.object("response", &said.args);
+                }
                 return say::client(line, secret, Body::Command(command), out);
             }
         }
@@ -153,10 +156,8 @@ impl Sieve {
         let mut said = command.said;
         let mut exchange = command.mechanism.as_ref().map(|mechanism| Exchange::new(mechanism, 0));
         if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial) {
-            let response = exchange.response(initial);
-            if let Some(user) = &response.user {
-                said.args.text("user", user);
-                out.user(user);
+            if let Some(user) = exchange.initial(initial, &mut said.args) {
+                out.user(&user);
             }
         }
         let lost = said.verb.is_empty();

@@ -8,7 +8,7 @@ use crate::proto::same::{Kept, Meaning, Same};
 pub(super) const SAME: Same = Same {
     command: |command: &Command| {
         let mut args = command.args.map();
-        args.retain(|name, _| !matches!(name.as_str(), "bytes" | "initial" | "user"));
+        args.retain(|name, _| !matches!(name.as_str(), "bytes" | "initial" | "response" | "user"));
         args
     },
     reply: |_, reply: &Reply| Some(steady(Meaning::of(reply))),

@@ -213,11 +213,12 @@ impl Sieve {
     fn say_challenge(&mut self, line: &[u8], out: &mut dyn Sink) -> Seq {
         let word = Words::of(line).next().filter(|word| word.is != Is::Literal);
         let text = word.map(|word| word.text.into_owned()).unwrap_or_default();
-        let decoded = self.auth.as_mut().and_then(|auth| auth.exchange.challenge(&text));
+        let said = self.auth.as_mut().map(|auth| auth.exchange.challenge(&text)).unwrap_or_default();
         let body = Body::Continue(Continue {
             status: String::new(),
             text: String::from_utf8_lossy(&text).into_owned(),
-            decoded,
+            decoded: said.decoded,
+            values: said.values,
             answers: self.expected.front().map(|front| front.of),
             latency_us: None,
         });

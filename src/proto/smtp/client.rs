@@ -72,10 +72,8 @@ impl Smtp {
         let mut said = command.said.clone();
         let mut exchange = command.mechanism.as_ref().map(|mechanism| Exchange::new(mechanism, 0));
         if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial) {
-            let response = exchange.response(initial);
-            if let Some(user) = &response.user {
-                said.args.text("user", user);
-                out.user(user);
+            if let Some(user) = exchange.initial(initial, &mut said.args) {
+                out.user(&user);
             }
         }
         self.stands(&command);

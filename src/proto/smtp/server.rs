@@ -154,8 +154,10 @@ impl Smtp {
         } else if (kind == Some(Kind::Auth) && code.is(b"334"))
             || (matches!(kind, Some(Kind::Data | Kind::Blob(_))) && code.is(b"354"))
         {
-            let decoded = self.auth.as_mut().and_then(|auth| auth.exchange.challenge(text.trim_ascii().as_bytes()));
-            Body::Continue(Continue { status, text, decoded, answers, latency_us: None })
+            let asks = self.auth.as_mut().filter(|_| code.is(b"334"));
+            let said = asks.map(|auth| auth.exchange.challenge(text.trim_ascii().as_bytes())).unwrap_or_default();
+            let (decoded, values) = (said.decoded, said.values);
+            Body::Continue(Continue { status, text, decoded, values, answers, latency_us: None })
         } else {
             if kind == Some(Kind::Stray) {
                 // Some servers repeat the line that they did not understand.

@@ -64,13 +64,8 @@ impl Talk {
         if secret.is_some() {
             args.flag("initial", true);
             if part == Part::Whole {
-                let response = exchange.response(initial.trim_ascii_end());
-                if let Some(user) = &response.user {
-                    args.text("user", user);
-                    out.user(user);
-                }
-                if !response.args.is_empty() {
-                    args.object("response", &response.args);
+                if let Some(user) = exchange.initial(initial.trim_ascii_end(), args) {
+                    out.user(&user);
                 }
             }
         }

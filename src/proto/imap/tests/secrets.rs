@@ -198,7 +198,7 @@ fn a_cancelled_exchange_is_shown_and_an_error_is_decoded() {
     assert_eq!(
         summary(&out),
         [
-            "C 0 command a AUTHENTICATE {\"mechanism\":\"XOAUTH2\",\"initial\":true,\"user\":\"joe\"}",
+            "C 0 command a AUTHENTICATE {\"mechanism\":\"XOAUTH2\",\"initial\":true,\"user\":\"joe\",\"response\":{\"scheme\":\"Bearer\"}}",
             "S 1 continue \"{\\\"status\\\":\\\"400\\\"}\" answers=0",
             "C 2 auth XOAUTH2 2 None {\"cancel\":true} of=0",
             "S 3 reply BAD a answers=0",
