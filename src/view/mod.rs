@@ -23,10 +23,19 @@ use crate::event::Event;
 /// A line of explanation under an event, or none. It sees the events of one session in order.
 pub trait Annotate {
     fn annotate(&mut self, event: &Event<'_>) -> Option<words::Explained>;
+
+    /// Lines of explanation under each line of the event just annotated, where these stand for themselves.
+    fn annotate_lines(&self, _event: &Event<'_>) -> Vec<words::Explained> {
+        Vec::new()
+    }
 }
 
 impl Annotate for words::Explainer {
     fn annotate(&mut self, event: &Event<'_>) -> Option<words::Explained> {
         self.explain(event)
+    }
+
+    fn annotate_lines(&self, event: &Event<'_>) -> Vec<words::Explained> {
+        self.lines(event)
     }
 }

@@ -6,6 +6,7 @@ use crate::event::{Body, Content, Event, Open, Side, Stamp};
 
 use super::findings::Noted;
 use super::paint::{Line, Role, Style};
+use super::words::Explained;
 use super::{Annotate, said, text};
 
 /// Columns of the time and of who speaks, before the text.
@@ -82,6 +83,8 @@ impl Talk {
     /// Appends what the next event adds.
     pub fn event(&mut self, event: &Event<'_>, out: &mut String) {
         self.last = Some(event.at);
+        let annotation = self.annotator.as_mut().and_then(|annotator| annotator.annotate(event));
+        let lines = self.annotator.as_ref().map(|annotator| annotator.annotate_lines(event)).unwrap_or_default();
         if let Body::Note(note) = &event.body {
             self.noted.take(note);
         }
@@ -97,16 +100,15 @@ impl Talk {
                 out.push('\n');
                 self.footer(event, out);
             }
-            _ => self.said(event, out),
+            _ => self.said(event, &lines, out),
         }
-        let annotation = self
-            .annotator
-            .as_mut()
-            .and_then(|annotator| annotator.annotate(event))
-            .map(|explained| explained.sentence());
-        if let Some(annotation) = annotation {
-            self.lay(said::explained(&annotation, INDENT), INDENT + 2, out);
+        if let Some(annotation) = annotation.filter(|_| lines.is_empty()) {
+            self.explanation(&annotation, out);
         }
+    }
+
+    fn explanation(&self, explained: &Explained, out: &mut String) {
+        self.lay(said::explained(&explained.sentence(), INDENT), INDENT + 2, out);
     }
 
     /// Appends what is to be said when there are no more events.
@@ -154,7 +156,8 @@ impl Talk {
         out.push('\n');
     }
 
-    fn said(&mut self, event: &Event<'_>, out: &mut String) {
+    /// `explained` has a sentence for each line, or none.
+    fn said(&mut self, event: &Event<'_>, explained: &[Explained], out: &mut String) {
         let role = said::role(event);
         if let Some(sentence) = said::sentence(event) {
             let line = self.head(event).add(role, &sentence);
@@ -166,12 +169,16 @@ impl Talk {
         }
         let shown = event.wire.get(..SHOWN_MAX).unwrap_or(&event.wire);
         let mut lines = said::wire_lines(shown).peekable();
+        let mut explained = explained.iter();
         while let Some(part) = lines.next() {
             let mut line = self.head(event).add_bytes(role, part);
             if lines.peek().is_none() {
                 line = line.append(beside(event, shown.len()));
             }
             self.lay(line, INDENT, out);
+            if let Some(explained) = explained.next() {
+                self.explanation(explained, out);
+            }
         }
     }
 

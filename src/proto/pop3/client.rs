@@ -79,10 +79,10 @@ impl Pop3 {
         };
         let mut said = command.said;
         let mut exchange = command.mechanism.as_ref().map(|mechanism| Exchange::new(mechanism, 0));
-        if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial) {
-            if let Some(user) = exchange.initial(initial, &mut said.args) {
-                out.user(&user);
-            }
+        if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial)
+            && let Some(user) = exchange.initial(initial, &mut said.args)
+        {
+            out.user(&user);
         }
         if let Some(user) = &command.user {
             out.user(user);

@@ -155,10 +155,10 @@ impl Sieve {
         }
         let mut said = command.said;
         let mut exchange = command.mechanism.as_ref().map(|mechanism| Exchange::new(mechanism, 0));
-        if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial) {
-            if let Some(user) = exchange.initial(initial, &mut said.args) {
-                out.user(&user);
-            }
+        if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial)
+            && let Some(user) = exchange.initial(initial, &mut said.args)
+        {
+            out.user(&user);
         }
         let lost = said.verb.is_empty();
         let secret = command.secret.is_some() || exchange.is_some() || !(command.known || self.standing.is_settled());

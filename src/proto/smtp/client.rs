@@ -71,10 +71,10 @@ impl Smtp {
     fn take_command(&mut self, line: &[u8], part: Part, command: Command, out: &mut dyn Sink) {
         let mut said = command.said.clone();
         let mut exchange = command.mechanism.as_ref().map(|mechanism| Exchange::new(mechanism, 0));
-        if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial) {
-            if let Some(user) = exchange.initial(initial, &mut said.args) {
-                out.user(&user);
-            }
+        if let (Some(exchange), Some(initial)) = (&mut exchange, &command.initial)
+            && let Some(user) = exchange.initial(initial, &mut said.args)
+        {
+            out.user(&user);
         }
         self.stands(&command);
         let body = if said.verb.is_empty() { Body::Raw } else { Body::Command(said) };

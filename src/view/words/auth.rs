@@ -2,35 +2,76 @@
 //! Takes mechanism, step, decoded challenges, the client's parts that are not secret, the server's refusal; gives sentences.
 //! Does not know passwords or tokens, and says so where a reason is only likely.
 
+mod token;
+mod why;
+
 use serde_json::{Map, Value};
 
-use super::say::{clip, enhanced, mechanism_sentence, response_code};
+use super::say::{clip, list, mechanism_sentence};
 use super::{Category, Explained, Protocol, find};
+use crate::event::Side;
+use crate::proto::sasl::Exchange;
 
-/// A challenge of the server, decoded where it is text.
+pub use why::{Advice, Failure, why};
+
+/// A challenge as it stands in a server's line, in base64.
 #[must_use]
-pub fn challenge(mechanism: &str, decoded: Option<&str>) -> Explained {
+pub fn challenge_line(mechanism: &str, line: &str) -> Explained {
+    let said = Exchange::new(mechanism, 0).challenge(line.trim().as_bytes());
+    challenge(mechanism, line, said.decoded.as_deref(), &said.values.map())
+}
+
+/// A challenge of the server: the line, what stands in it where that is text, and what a token in it says.
+#[must_use]
+pub fn challenge(mechanism: &str, line: &str, decoded: Option<&str>, parts: &Map<String, Value>) -> Explained {
     let mechanism = mechanism.to_ascii_uppercase();
+    let source = source_of(&mechanism);
+    if let Some(told) = token::said(parts, Side::Server, None) {
+        return told;
+    }
+    if parts.contains_key("malformed") {
+        return not_base64(&mechanism, line);
+    }
+    if matches!(line.trim(), "" | "=") {
+        return Explained::new("waits for the client's next message of the login", source);
+    }
     let text = decoded.unwrap_or_default();
     let said = match mechanism.as_str() {
-        "LOGIN" if text.to_ascii_lowercase().contains("pass") => "asks for the password".to_owned(),
-        "LOGIN" if text.to_ascii_lowercase().contains("user") => "asks for the user name".to_owned(),
+        "LOGIN" => prompt(text).unwrap_or("asks for the next part of the login").to_owned(),
         "CRAM-MD5" if !text.is_empty() => {
             format!("sends {}, for the client to mix with the password into a checksum", clip(text))
         }
         "XOAUTH2" | "OAUTHBEARER" | "OAUTH10A" if text.starts_with('{') => return oauth_error(text),
         "DIGEST-MD5" if text.starts_with("rspauth=") => "proves that it knows the password too".to_owned(),
-        "DIGEST-MD5" if !text.is_empty() => match directive(text, "realm") {
-            Some(realm) => format!("sends a random text for the checksum, for the group of accounts {}", clip(realm)),
-            None => "sends a random text for the checksum".to_owned(),
-        },
+        "DIGEST-MD5" if !text.is_empty() => digest_challenge(text),
         scram if scram.starts_with("SCRAM-") && !text.is_empty() => return scram_challenge(text),
-        "NTLM" if decoded.is_none() => "sends its random text and the names of host and domain".to_owned(),
-        "GSSAPI" | "GSS-SPNEGO" => "sends its part of the Kerberos exchange".to_owned(),
-        _ if text.is_empty() => "waits for the client's next message of the login".to_owned(),
         _ => "sends the next message of the login".to_owned(),
     };
-    Explained::new(said, source_of(&mechanism))
+    Explained::new(said, source)
+}
+
+/// The two prompts of LOGIN, however a server words them.
+fn prompt(text: &str) -> Option<&'static str> {
+    let text = text.to_ascii_lowercase();
+    match (text.contains("pass"), text.contains("user")) {
+        (true, _) => Some("asks for the password"),
+        (false, true) => Some("asks for the user name"),
+        (false, false) => None,
+    }
+}
+
+/// Exchange writes a remark where the client is to begin, which it may ([MS-SMTPNTLM] §2.2.1.2); elsewhere it is wrong.
+fn not_base64(mechanism: &str, line: &str) -> Explained {
+    match (mechanism, prompt(line)) {
+        ("NTLM" | "GSSAPI" | "GSS-SPNEGO", _) => {
+            let text = format!("waits for the client's first message; “{}” is a remark", clip(line));
+            Explained::new(text, source_of(mechanism))
+        }
+        ("LOGIN", Some(asks)) => {
+            Explained::new(format!("{asks}, but not in base64, as clients expect it"), "RFC 4954 §4")
+        }
+        _ => Explained::new("sends something that is not base64, so the client cannot go on", "RFC 4954 §4"),
+    }
 }
 
 /// `r=…,s=…,i=4096`, `v=…`, `e=…`.
@@ -57,12 +98,33 @@ fn scram_error(error: &str) -> Explained {
     }
 }
 
+/// RFC 2831 §2.1.1. Of the kinds of protection only those are told that put a layer around what follows the login.
+fn digest_challenge(text: &str) -> String {
+    let realm = directive(text, "realm").map(|realm| format!(", for the group of accounts {}", clip(realm)));
+    let layers: Vec<&str> = ["auth-int", "auth-conf"].into_iter().filter(|layer| text.contains(layer)).collect();
+    let layers = if layers.is_empty() {
+        String::new()
+    } else {
+        format!("; what follows the login can be protected too ({})", list(&layers))
+    };
+    format!("sends a random text for the checksum{}{layers}", realm.unwrap_or_default())
+}
+
+fn directive<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let behind = text.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))?;
+    Some(behind.trim_matches('"')).filter(|value| !value.is_empty())
+}
+
 /// The JSON that a server sends when it refuses a token (RFC 7628 §3.2.2).
 fn oauth_error(text: &str) -> Explained {
     let json: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
-    let field = |name: &str| json.get(name).and_then(Value::as_str).filter(|value| !value.is_empty());
-    let status = field("status").unwrap_or("no status");
-    let reason = match status {
+    let field = |name: &str| match json.get(name) {
+        Some(Value::String(text)) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    };
+    let status = field("status").unwrap_or_else(|| "no status".to_owned());
+    let reason = match status.as_str() {
         "invalid_token" | "401" => "the token is expired, withdrawn or wrong",
         "insufficient_scope" | "403" => "the token is good, but not for mail",
         "invalid_request" => "the token or the message around it is not written as it should be",
@@ -70,13 +132,9 @@ fn oauth_error(text: &str) -> Explained {
         "400" => "the token is expired or withdrawn, or the message around it is not written as it should be",
         _ => "the token was not accepted",
     };
-    let scope = field("scope").map(|scope| format!("; the server wants the scope {}", clip(scope))).unwrap_or_default();
-    Explained::new(format!("refuses the token ({}): {reason}{scope}", clip(status)), "RFC 7628 §3.2.2")
-}
-
-fn directive<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let behind = text.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))?;
-    Some(behind.trim_matches('"')).filter(|value| !value.is_empty())
+    let scope =
+        field("scope").map(|scope| format!("; the server wants the scope {}", clip(&scope))).unwrap_or_default();
+    Explained::new(format!("refuses the token ({}): {reason}{scope}", clip(&status)), "RFC 7628 §3.2.2")
 }
 
 /// A response of the client: `step` is 1 for the first, `parts` what of it is not secret.
@@ -86,43 +144,81 @@ pub fn response(mechanism: &str, step: u32, user: Option<&str>, parts: &Map<Stri
     let source = source_of(&mechanism);
     let part = |name: &str| parts.get(name).and_then(Value::as_str).filter(|value| !value.is_empty()).map(clip);
     let is = |name: &str| parts.get(name).and_then(Value::as_bool) == Some(true);
+    let token_login = matches!(mechanism.as_str(), "XOAUTH2" | "OAUTHBEARER" | "OAUTH10A");
     if is("cancel") {
         return Explained::new("gives the login up", "RFC 4422 §3.5");
     }
     if is("malformed") {
         return Explained::new("sends something that is not base64, so the login must fail", "RFC 4648 §3.3");
     }
-    if is("empty") && matches!(mechanism.as_str(), "XOAUTH2" | "OAUTHBEARER") && step > 1 {
+    if is("acknowledges") || (token_login && is("empty") && step > 1) {
         return Explained::new("acknowledges the refusal, so that the server can end the login", "RFC 7628 §3.2.3");
     }
     if is("empty") {
-        return Explained::new("sends an empty message", source);
+        return empty(&mechanism, step);
     }
     let name = user.map(|user| format!("as {}", clip(user)));
+    if let Some(told) = token::said(parts, Side::Client, name.as_deref()) {
+        return told;
+    }
+    if is("stray") {
+        return Explained::new("says something for which no login waits any more; it may be a password", "RFC 4422 §3");
+    }
     let acting = part("authorization").map(|other| format!(", to act as {other}")).unwrap_or_default();
     let said = match (mechanism.as_str(), name) {
         ("LOGIN", Some(name)) => format!("gives the user name: logs in {name}"),
+        ("LOGIN", None) if step == 1 => "gives the user name, or the password, not shown here".to_owned(),
         ("LOGIN", None) => "gives the password, not shown here".to_owned(),
         ("PLAIN", name) => format!("gives name and password in one message{}{acting}", spaced(name)),
         ("CRAM-MD5", name) => format!("gives the user name and the checksum{}", spaced(name)),
-        ("XOAUTH2" | "OAUTHBEARER", name) => format!("gives its token, not shown here{}{acting}", spaced(name)),
+        ("DIGEST-MD5", name) => {
+            let realm = part("realm").map(|realm| format!(" of {realm}")).unwrap_or_default();
+            let at = part("digest-uri").map(|uri| format!(", for {uri}")).unwrap_or_default();
+            format!("gives the user name and the checksum{}{realm}{at}{acting}{}", spaced(name), layer(part("qop")))
+        }
+        ("XOAUTH2" | "OAUTHBEARER" | "OAUTH10A", name) => {
+            let port = part("port").map(|port| format!(" port {port}")).unwrap_or_default();
+            let host = part("host").map(|host| format!(", for {host}{port}")).unwrap_or_default();
+            format!("gives its token, not shown here{}{acting}{host}", spaced(name))
+        }
         ("EXTERNAL", name) => format!("refers to its certificate{}", spaced(name)),
         ("ANONYMOUS", _) => "logs in as nobody in particular".to_owned(),
-        ("NTLM", name) => ntlm(parts, name),
-        ("GSSAPI" | "GSS-SPNEGO", _) => "sends its part of the Kerberos exchange".to_owned(),
         (scram, Some(name)) if scram.starts_with("SCRAM-") => {
-            format!("logs in {name}{acting} and sends a random text{}", binding(part("channel_binding").as_deref()))
+            let comma = if acting.is_empty() { "" } else { "," };
+            let bound = binding(part("channel_binding").as_deref());
+            format!("logs in {name}{acting}{comma} and sends a random text{bound}")
         }
         (scram, None) if scram.starts_with("SCRAM-") && step == 1 => "begins the login".to_owned(),
-        (scram, None) if scram.starts_with("SCRAM-") && step == 2 => "proves that it knows the password".to_owned(),
-        (scram, None) if scram.starts_with("SCRAM-") => "acknowledges the server's proof".to_owned(),
-        (_, name) => format!("sends the next message of the login{}", spaced(name)),
+        (scram, None) if scram.starts_with("SCRAM-") => "proves that it knows the password".to_owned(),
+        (_, name) => format!("sends the next message of the login{}{acting}", spaced(name)),
+    };
+    Explained::new(said, source)
+}
+
+/// A response without content means something in mechanisms whose server has the last word, and where the user follows
+/// from elsewhere.
+fn empty(mechanism: &str, step: u32) -> Explained {
+    let (said, source) = match (mechanism, step) {
+        ("EXTERNAL", _) => ("refers to its certificate, which names the user", "RFC 4422 §A.1"),
+        ("GSSAPI", 2..) => ("sends an empty message: it is the server's turn", "RFC 4752 §3.1"),
+        ("DIGEST-MD5", 2..) => ("acknowledges the server's proof", "RFC 2831 §2.1.3"),
+        (scram, 2..) if scram.starts_with("SCRAM-") => ("acknowledges the server's proof", source_of(scram)),
+        _ => ("sends an empty message", source_of(mechanism)),
     };
     Explained::new(said, source)
 }
 
 fn spaced(name: Option<String>) -> String {
     name.map(|name| format!(", {name}")).unwrap_or_default()
+}
+
+/// RFC 2831 §2.1.2.1: what is protected besides the login.
+fn layer(qop: Option<String>) -> &'static str {
+    match qop.as_deref() {
+        Some("auth-int") => "; what follows is signed",
+        Some("auth-conf") => "; what follows is encrypted",
+        _ => "",
+    }
 }
 
 /// RFC 5802 §6: the first letter says what the client thinks of binding the login to the TLS connection.
@@ -136,236 +232,14 @@ fn binding(flag: Option<&str>) -> String {
     }
 }
 
-fn ntlm(parts: &Map<String, Value>, name: Option<String>) -> String {
-    let text = |name: &str| parts.get(name).and_then(Value::as_str).map(clip);
-    match parts.get("message").and_then(Value::as_u64) {
-        Some(1) => "says which variants of NTLM it can do".to_owned(),
-        Some(3) => {
-            let domain = text("domain").map(|domain| format!(" of domain {domain}")).unwrap_or_default();
-            let host = text("workstation").map(|host| format!(" from {host}")).unwrap_or_default();
-            format!("gives its answer to the challenge{}{domain}{host}", spaced(name))
-        }
-        _ => "sends the next message of the login".to_owned(),
-    }
-}
-
 fn source_of(mechanism: &str) -> &'static str {
     mechanism_sentence(mechanism).source
 }
 
-/// A login that was refused, as far as it was seen.
-#[derive(Clone, Debug, Default)]
-pub struct Failure<'a> {
-    pub protocol: Option<Protocol>,
-    /// The SASL mechanism; empty for LOGIN of IMAP, USER and PASS, APOP.
-    pub mechanism: &'a str,
-    /// Whether the client's connection was encrypted, where it is known.
-    pub encrypted: Option<bool>,
-    /// `NO`, `BAD`, `-ERR`, `535` …
-    pub status: &'a str,
-    /// The response code or enhanced status.
-    pub code: Option<&'a str>,
-    pub text: &'a str,
-    /// The server's last challenge, decoded: OAuth and SCRAM put their error there.
-    pub challenge: Option<&'a str>,
-}
-
-/// Why a login failed, and what to try.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Advice {
-    pub why: Explained,
-    pub hint: &'static str,
-}
-
-impl Advice {
-    fn new(why: impl Into<String>, source: &'static str, hint: &'static str) -> Advice {
-        Advice { why: Explained::new(why, source), hint }
-    }
-
-    /// Both as one sentence.
-    #[must_use]
-    pub fn explained(self) -> Explained {
-        Explained::new(format!("{}; try: {}", self.why.text, self.hint), self.why.source)
-    }
-}
-
-const ENCRYPT: &str =
-    "encrypt the connection first, by STARTTLS (STLS in POP3) or on the port that is always encrypted";
-const CHECK: &str =
-    "the password once more, the full mail address as user name, and whether the account allows this protocol";
-const APPLICATION_PASSWORD: &str =
-    "make an application password in the account's web settings, or let the mail program sign in by OAuth 2.0";
-const NEW_TOKEN: &str =
-    "let the mail program get a new token; if that fails, sign in anew, and check this computer's clock";
-const NO_BINDING: &str = "the mechanism without -PLUS, or a connection past the proxy, since the login is bound to TLS";
-
-/// Where the reason stands in what the server said, that; otherwise what is most likely.
-#[must_use]
-pub fn why(failure: &Failure<'_>) -> Advice {
-    by_challenge(failure)
-        .or_else(|| by_text(failure))
-        .or_else(|| by_code(failure))
-        .unwrap_or_else(|| Advice::new("the login failed, and the server does not say why", general(failure), CHECK))
-}
-
-fn general(failure: &Failure<'_>) -> &'static str {
-    match failure.protocol {
-        Some(Protocol::Smtp) => "RFC 4954 §6",
-        Some(Protocol::Imap) => "RFC 9051 §6.2.2",
-        Some(Protocol::Pop3) => "RFC 1939 §4",
-        _ => "RFC 4422 §3.6",
-    }
-}
-
-fn by_challenge(failure: &Failure<'_>) -> Option<Advice> {
-    let text = failure.challenge?;
-    let mechanism = failure.mechanism.to_ascii_uppercase();
-    if text.starts_with('{') && (mechanism == "XOAUTH2" || mechanism.starts_with("OAUTH")) {
-        let why = oauth_error(text);
-        let hint = if why.text.contains("not for mail") {
-            "let the mail program ask for the scope that the server names, and the administrator allow it"
-        } else {
-            NEW_TOKEN
-        };
-        return Some(Advice { why, hint });
-    }
-    let error = mechanism.starts_with("SCRAM-").then(|| text.strip_prefix("e=")).flatten()?;
-    let hint = if error.contains("channel-binding") { NO_BINDING } else { CHECK };
-    Some(Advice { why: scram_error(error), hint })
-}
-
-/// What well-known servers write for people.
-fn by_text(failure: &Failure<'_>) -> Option<Advice> {
-    let text = failure.text.to_ascii_lowercase();
-    let has = |any: &[&str]| any.iter().any(|part| text.contains(part));
-    if has(&["application-specific password", "app password", "application password", "app-specific"]) {
-        return Some(Advice::new(
-            "the account needs a password of its own for mail programs, since it has a second factor",
-            "the server's text",
-            APPLICATION_PASSWORD,
-        ));
-    }
-    if has(&["web browser", "weblogin", "web login"]) {
-        return Some(Advice::new(
-            "the service wants the person to sign in once in a web browser",
-            "the server's text",
-            "open the address in the server's text in a web browser, sign in, and log in again",
-        ));
-    }
-    if has(&[
-        "basic authentication is disabled",
-        "smtpclientauthentication is disabled",
-        "logondenied-basicauth",
-        "basicauthblocked",
-    ]) {
-        return Some(Advice::new(
-            "the service has switched off logins by password for this protocol",
-            "the server's text",
-            "let the mail program sign in by OAuth 2.0, or the administrator allow the protocol for this mailbox",
-        ));
-    }
-    if has(&["clock", "time skew", "skew too great"]) {
-        return Some(Advice::new(
-            "the two ends' clocks differ too much",
-            "RFC 4120 §7.5.9",
-            "set this computer's clock",
-        ));
-    }
-    if has(&["channel binding", "channel-binding"]) {
-        return Some(Advice::new(
-            "the login is bound to the TLS connection, and something stands between, such as this proxy",
-            "RFC 5802 §6",
-            NO_BINDING,
-        ));
-    }
-    if has(&[
-        "plaintext authentication disallowed",
-        "plaintext auth",
-        "cleartext",
-        "must issue a starttls",
-        "ssl/tls required",
-        "tls required",
-        "encryption required",
-    ]) {
-        return Some(Advice::new(
-            "the server takes no password on a connection that is not encrypted",
-            "RFC 8314 §4.1",
-            ENCRYPT,
-        ));
-    }
-    if has(&[
-        "unsupported authentication mechanism",
-        "mechanism not supported",
-        "unrecognized authentication type",
-        "unknown authentication mechanism",
-        "no mechanism available",
-        "unsupported mechanism",
-    ]) {
-        return Some(Advice::new(
-            format!("the server does not do {} here", named(failure)),
-            general(failure),
-            "one of the mechanisms that the server lists; the list may differ before and after encryption",
-        ));
-    }
-    None
-}
-
-fn named(failure: &Failure<'_>) -> String {
-    if failure.mechanism.is_empty() { "this kind of login".to_owned() } else { clip(failure.mechanism) }
-}
-
-fn by_code(failure: &Failure<'_>) -> Option<Advice> {
-    let code = failure.code.unwrap_or_default().to_ascii_uppercase();
-    let plain = failure.encrypted == Some(false);
-    let hint = match (failure.status, code.as_str()) {
-        (_, "PRIVACYREQUIRED" | "5.7.10" | "5.7.11" | "ENCRYPT-NEEDED") => ENCRYPT,
-        (_, "EXPIRED") => "change the password on the service's web page, or get a new token",
-        (_, "CONTACTADMIN" | "SYS/PERM" | "5.7.13") => "ask the administrator or the help desk",
-        (_, "UNAVAILABLE" | "SYS/TEMP" | "IN-USE" | "LOGIN-DELAY" | "THROTTLED") => "wait a little and log in again",
-        (_, "AUTHORIZATIONFAILED") => {
-            "leave the name of the user to act as empty, or ask the administrator for the right"
-        }
-        (_, "5.7.9" | "AUTH-TOO-WEAK") => APPLICATION_PASSWORD,
-        (_, "4.7.12" | "TRANSITION-NEEDED") => "log in once by PLAIN over an encrypted connection",
-        (_, "AUTHENTICATIONFAILED" | "5.7.8" | "AUTH") => CHECK,
-        _ => "",
-    };
-    if !hint.is_empty() {
-        let why = match failure.protocol {
-            Some(Protocol::Smtp) => enhanced(&code)?,
-            Some(Protocol::Pop3) => find(Protocol::Pop3, Category::ResponseCode, &code)?.into(),
-            Some(Protocol::Sieve) => find(Protocol::Sieve, Category::ResponseCode, &code)?.into(),
-            _ => response_code(&code),
-        };
-        return Some(Advice { why, hint });
-    }
-    match failure.status {
-        "538" | "530" if plain => Some(reply(failure.status, ENCRYPT)),
-        "534" => Some(reply("534", APPLICATION_PASSWORD)),
-        "535" => Some(reply("535", CHECK)),
-        "504" => Some(Advice::new(
-            format!("the server does not do {} here", named(failure)),
-            "RFC 4954 §4",
-            "one of the mechanisms that the server lists; the list may differ before and after encryption",
-        )),
-        "454" => Some(reply("454", "wait a little and log in again")),
-        "BAD" => Some(Advice::new(
-            "the server did not understand the login, or does not allow it at this moment",
-            "RFC 9051 §7.1.3",
-            "see whether the capabilities list the mechanism, and whether LOGINDISABLED is among them",
-        )),
-        _ => None,
-    }
-}
-
-fn reply(code: &str, hint: &'static str) -> Advice {
-    let why = find(Protocol::Smtp, Category::Reply, code)
-        .map_or_else(|| Explained::new("the login failed", "RFC 4954 §6"), Explained::from);
-    Advice { why, hint }
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use serde_json::json;
 
     use super::*;
@@ -374,25 +248,46 @@ mod tests {
         value.as_object().cloned().unwrap_or_default()
     }
 
+    fn asks(mechanism: &str, message: &str) -> String {
+        challenge_line(mechanism, &STANDARD.encode(message)).text
+    }
+
     #[test]
     fn challenges_are_told_by_their_mechanism() {
-        assert_eq!(challenge("LOGIN", Some("Username:")).text, "asks for the user name");
-        assert!(challenge("CRAM-MD5", Some("<1@h>")).text.starts_with("sends <1@h>"));
-        assert!(challenge("SCRAM-SHA-256", Some("r=ab,s=cd,i=4096")).text.contains("hashed 4096 times"));
-        assert_eq!(challenge("SCRAM-SHA-1", Some("v=abc")).text, "proves that it knows the password too");
-        let error = challenge("SCRAM-SHA-256-PLUS", Some("e=channel-bindings-dont-match"));
-        assert!(error.text.contains("this proxy"));
-        let token =
-            challenge("XOAUTH2", Some(r#"{"status":"403","schemes":"bearer","scope":"https://mail.example/"}"#));
+        assert_eq!(asks("LOGIN", "Username:"), "asks for the user name");
+        assert!(asks("CRAM-MD5", "<1@h>").starts_with("sends <1@h>"));
+        assert!(asks("SCRAM-SHA-256", "r=ab,s=cd,i=4096").contains("hashed 4096 times"));
+        assert_eq!(asks("SCRAM-SHA-1", "v=abc"), "proves that it knows the password too");
+        assert!(asks("SCRAM-SHA-256-PLUS", "e=channel-bindings-dont-match").contains("this proxy"));
         assert_eq!(
-            token.text,
+            asks("DIGEST-MD5", "realm=\"mail.example\",nonce=\"OA6\",qop=\"auth,auth-int\",charset=utf-8"),
+            "sends a random text for the checksum, for the group of accounts mail.example; what follows the login can be \
+             protected too (auth-int)"
+        );
+        assert_eq!(asks("DIGEST-MD5", "rspauth=ea40"), "proves that it knows the password too");
+        assert!(challenge_line("NTLM", "").text.starts_with("waits for the client's next message"));
+        assert!(asks("NTLM", "NTLMSSP\0\u{2}\0\0\0").starts_with("sends its random text"));
+    }
+
+    #[test]
+    fn what_is_not_base64_is_said_to_be_so() {
+        let line = |mechanism, line| challenge_line(mechanism, line).text;
+        assert_eq!(
+            line("NTLM", "NTLM supported"),
+            "waits for the client's first message; “NTLM supported” is a remark"
+        );
+        assert_eq!(line("CRAM-MD5", "<1@h>"), "sends something that is not base64, so the client cannot go on");
+        assert_eq!(line("LOGIN", "Username:"), "asks for the user name, but not in base64, as clients expect it");
+    }
+
+    #[test]
+    fn a_refused_token_tells_its_status_and_scope() {
+        assert_eq!(
+            asks("XOAUTH2", r#"{"status":"403","schemes":"bearer","scope":"https://mail.example/"}"#),
             "refuses the token (403): the token is good, but not for mail; the server wants the scope https://mail.example/"
         );
-        assert_eq!(challenge("GSSAPI", None).text, "sends its part of the Kerberos exchange");
-        assert!(challenge("NTLM", None).text.starts_with("sends its random text"));
-        assert!(challenge("NTLM", Some("")).text.starts_with("waits for the client's next message"));
-        let error = challenge("XOAUTH2", Some(r#"{"status":"400","schemes":"Bearer"}"#));
-        assert!(error.text.contains("expired"), "{}", error.text);
+        assert!(asks("XOAUTH2", r#"{"status":"400","schemes":"Bearer"}"#).contains("expired"));
+        assert_eq!(asks("OAUTHBEARER", r#"{"status":401}"#), asks("OAUTHBEARER", r#"{"status":"401"}"#));
     }
 
     #[test]
@@ -406,39 +301,30 @@ mod tests {
         let bound =
             response("SCRAM-SHA-256-PLUS", 1, Some("joe"), &parts(&json!({"channel_binding": "p=tls-exporter"})));
         assert!(bound.text.contains("bound to the TLS connection (tls-exporter)"));
+        let told = |mechanism, step, user, value: Value| response(mechanism, step, user, &parts(&value)).text;
         assert_eq!(
-            response("NTLM", 2, Some("joe"), &parts(&json!({"message": 3, "domain": "CORP"}))).text,
+            told("NTLM", 2, Some("joe"), json!({"message": 3, "domain": "CORP"})),
             "gives its answer to the challenge, as joe of domain CORP"
         );
+        assert_eq!(
+            told(
+                "DIGEST-MD5",
+                1,
+                Some("joe"),
+                json!({"realm": "mail.example", "digest-uri": "imap/mail.example",
+                "qop": "auth-int", "authorization": "shop"})
+            ),
+            "gives the user name and the checksum, as joe of mail.example, for imap/mail.example, to act as shop; what \
+             follows is signed"
+        );
+        assert_eq!(
+            told("OAUTHBEARER", 1, Some("joe"), json!({"host": "mail.example", "port": "993"})),
+            "gives its token, not shown here, as joe, for mail.example port 993"
+        );
+        let acknowledged = told("OAUTHBEARER", 2, None, json!({"acknowledges": true}));
+        assert_eq!(acknowledged, "acknowledges the refusal, so that the server can end the login");
+        assert_eq!(told("SCRAM-SHA-1", 3, None, json!({"empty": true})), "acknowledges the server's proof");
         assert_eq!(response("XOAUTH2", 2, None, &parts(&json!({"empty": true}))).source, "RFC 7628 §3.2.3");
         assert_eq!(response("PLAIN", 1, None, &parts(&json!({"cancel": true}))).text, "gives the login up");
-    }
-
-    #[test]
-    fn the_reason_of_a_refusal_is_told_where_it_can_be() {
-        let smtp = Failure { protocol: Some(Protocol::Smtp), status: "535", ..Failure::default() };
-        assert_eq!(why(&Failure { code: Some("5.7.8"), ..smtp.clone() }).hint, CHECK);
-        let gmail = "Application-specific password required. Learn more at …";
-        assert_eq!(
-            why(&Failure { status: "534", code: Some("5.7.9"), text: gmail, ..smtp.clone() }).hint,
-            APPLICATION_PASSWORD
-        );
-        assert_eq!(why(&Failure { status: "538", code: Some("5.7.11"), ..smtp.clone() }).hint, ENCRYPT);
-        assert_eq!(
-            why(&Failure { status: "504", mechanism: "NTLM", ..smtp }).why.text,
-            "the server does not do NTLM here"
-        );
-        let imap = Failure { protocol: Some(Protocol::Imap), status: "NO", ..Failure::default() };
-        assert_eq!(why(&Failure { code: Some("PRIVACYREQUIRED"), ..imap.clone() }).hint, ENCRYPT);
-        let expired =
-            Failure { mechanism: "XOAUTH2", challenge: Some(r#"{"status":"invalid_token"}"#), ..imap.clone() };
-        assert_eq!(why(&expired).hint, NEW_TOKEN);
-        let bound =
-            Failure { mechanism: "SCRAM-SHA-1-PLUS", challenge: Some("e=channel-bindings-dont-match"), ..imap.clone() };
-        assert_eq!(why(&bound).hint, NO_BINDING);
-        assert_eq!(why(&imap).why.text, "the login failed, and the server does not say why");
-        let pop =
-            Failure { protocol: Some(Protocol::Pop3), status: "-ERR", code: Some("IN-USE"), ..Failure::default() };
-        assert_eq!(why(&pop).hint, "wait a little and log in again");
     }
 }

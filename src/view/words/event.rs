@@ -5,12 +5,14 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use serde_json::{Map, Value};
+
 use crate::event::{Auth, Body, Command, Continue, Event, Greeting, Reply, Seq, Tls};
 use crate::findings;
 
 use super::auth::{self, Failure};
 use super::lines::{imap_answer, imap_verb};
-use super::say::{capability, clip, imap, pop3, smtp};
+use super::say::{Asked, Waiting, clip, imap, pop3, sieve, smtp, strange_capabilities};
 use super::{Category, Explained, Protocol, find};
 
 /// Commands that are remembered, so that a reply can be read as an answer. More are seldom under way.
@@ -19,26 +21,44 @@ const REMEMBERED_MAX: usize = 256;
 /// How much of an event's bytes is read for its sentence: a first line, or a reply of a few dozen lines.
 const READ_MAX: usize = 16 * 1024;
 
-/// How the second message of NTLM, the server's challenge, begins in base64 (MS-NLMP §2.2.1.2).
-const NTLM_CHALLENGE: &str = "TlRMTVNTUAAC";
+/// How much of a listing of capabilities is gathered, in bytes; servers list a few hundred.
+const LISTING_MAX: usize = 8 * 1024;
 
 /// Explains the events of one session.
 #[derive(Clone, Debug, Default)]
 pub struct Explainer {
     protocol: Option<Protocol>,
-    commands: VecDeque<(Seq, String)>,
-    /// Replies to CAPA, whose listing follows as content.
-    capabilities: Option<Seq>,
+    commands: VecDeque<(Seq, Waiting)>,
+    /// The reply to CAPA whose listing follows as content, and what of that came so far.
+    capabilities: Option<(Seq, Vec<u8>)>,
     login: Option<Login>,
     /// Whether the client's leg is encrypted.
     encrypted: bool,
 }
 
-#[derive(Clone, Debug)]
+/// A login under way, as far as its refusal can be read from it.
+#[derive(Clone, Debug, Default)]
 struct Login {
     mechanism: String,
-    /// The last challenge, decoded.
+    /// The last challenge, decoded, and what a token in it says.
     challenge: Option<String>,
+    token: Map<String, Value>,
+    /// What the client said of binding the login to the TLS connection.
+    binding: Option<String>,
+    cancelled: bool,
+    malformed: bool,
+}
+
+impl Login {
+    /// Takes what a message of the client says of itself.
+    fn heard(&mut self, parts: &Map<String, Value>) {
+        let is = |name: &str| parts.get(name).and_then(Value::as_bool) == Some(true);
+        self.cancelled |= is("cancel");
+        self.malformed |= is("malformed");
+        if let Some(flag) = parts.get("channel_binding").and_then(Value::as_str) {
+            self.binding.get_or_insert_with(|| flag.to_owned());
+        }
+    }
 }
 
 impl Explainer {
@@ -59,11 +79,14 @@ impl Explainer {
                 Some(encryption(tls))
             }
             Body::Greeting(greeting) => self.greeting(greeting, &text_of(event)),
-            Body::Command(command) if command.continues.is_none() => self.command(event.seq, command, &text_of(event)),
+            Body::Command(command) => match command.continues {
+                None => self.command(event.seq, command, &text_of(event)),
+                Some(of) => self.later_part(of, command, &text_of(event)),
+            },
             Body::Reply(reply) if reply.continues.is_none() => self.reply(event.seq, reply, &text_of(event)),
             Body::Continue(go_ahead) => self.go_ahead(go_ahead),
             Body::Auth(auth) => Some(self.auth(auth)),
-            Body::Content(content) if self.capabilities == Some(content.of) => listing(&text_of(event)),
+            Body::Content(content) => self.content(content.of, content.last, &event.wire),
             Body::Note(note) => findings::find(&note.code).map(|found| Explained::new(found.mend, found.source)),
             Body::Compress { .. } => {
                 Some(Explained::new("from here on everything is compressed; what is shown is unpacked", "RFC 4978 §3"))
@@ -72,101 +95,143 @@ impl Explainer {
         }
     }
 
+    /// What the single lines of an event mean, where each means something of its own: what a server lists, one thing a
+    /// line. Said after [`Explainer::explain`] has seen the event; empty where the event has one meaning.
+    #[must_use]
+    pub fn lines(&self, event: &Event<'_>) -> Vec<Explained> {
+        let text = text_of(event);
+        match (self.protocol, &event.body) {
+            (Some(Protocol::Smtp), Body::Reply(reply)) if reply.status == "250" => {
+                let hello = self.asked(reply).is_some_and(|asked| matches!(asked.verb, "EHLO" | "LHLO"));
+                let said = text.lines().map(|line| line.get(4..).unwrap_or_default());
+                if hello { smtp::extensions(said) } else { Vec::new() }
+            }
+            (Some(Protocol::Sieve), Body::Greeting(greeting)) => sieve::each_capability(&text, &greeting.status),
+            (Some(Protocol::Sieve), Body::Reply(reply)) if reply.values.contains("capabilities") => {
+                sieve::each_capability(&text, &reply.status)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn greeting(&self, greeting: &Greeting, wire: &str) -> Option<Explained> {
         let line = first_line(wire);
         Some(match self.protocol? {
-            Protocol::Imap => {
-                let told = imap::answer(imap_answer(behind_word(line)));
-                Explained::new(format!("the server greets: {}", told.text), told.source)
-            }
+            Protocol::Imap => imap::greeting(imap_answer(behind_word(line))),
             Protocol::Smtp => smtp::answer(&greeting.status, &[&greeting.text], None),
             Protocol::Pop3 => {
                 let told = pop3::answer(&greeting.status, behind_word(line), None);
                 let plain = greeting.status == "+OK" && !told.text.contains("greets");
                 if plain { Explained::new("the server greets and is ready", "RFC 1939 §4") } else { told }
             }
-            Protocol::Sieve | Protocol::Sasl => return None,
+            Protocol::Sieve => sieve::greeting(&sieve::lines_of(wire, &greeting.status), &greeting.status),
+            Protocol::Sasl => return None,
         })
     }
 
     fn command(&mut self, seq: Seq, command: &Command, wire: &str) -> Option<Explained> {
         let protocol = self.protocol?;
+        let line = first_line(wire);
+        let args = command.args.map();
+        let rest = match protocol {
+            Protocol::Imap => imap_verb(if command.tag.is_some() { behind_word(line) } else { line }).1,
+            _ => behind_word(line),
+        };
+        let told = match protocol {
+            Protocol::Imap => imap::command(&command.verb, rest, args.get("mailbox").and_then(Value::as_str)),
+            Protocol::Smtp => smtp::command(&command.verb, rest),
+            Protocol::Pop3 => pop3::command(&command.verb, rest),
+            Protocol::Sieve => sieve::command(&command.verb, rest),
+            Protocol::Sasl => return None,
+        };
         if self.commands.len() == REMEMBERED_MAX {
             self.commands.pop_front();
         }
-        self.commands.push_back((seq, command.verb.clone()));
-        let line = first_line(wire);
-        let args = command.args.map();
-        let told = match protocol {
-            Protocol::Imap => {
-                let line = if command.tag.is_some() { behind_word(line) } else { line };
-                let mailbox = args.get("mailbox").and_then(serde_json::Value::as_str);
-                imap::command(&command.verb, imap_verb(line).1, mailbox)
-            }
-            Protocol::Smtp => smtp::command(&command.verb, behind_word(line)),
-            Protocol::Pop3 => pop3::command(&command.verb, behind_word(line)),
-            Protocol::Sieve => find(protocol, Category::Command, &command.verb).map(Explained::from)?,
-            Protocol::Sasl => return None,
-        };
-        if matches!(command.verb.as_str(), "AUTH" | "AUTHENTICATE" | "LOGIN" | "PASS" | "APOP") {
-            let mechanism = args.get("mechanism").and_then(serde_json::Value::as_str).unwrap_or_default();
-            self.login = Some(Login { mechanism: mechanism.to_owned(), challenge: None });
+        self.commands.push_back((seq, Waiting::new(&command.verb, rest)));
+        if logs_in(&command.verb) {
+            let mechanism = args.get("mechanism").and_then(Value::as_str).unwrap_or_default();
+            self.login = Some(Login { mechanism: mechanism.to_owned(), ..Login::default() });
         }
-        // A login's first message may stand in the command; who it names is known then.
-        match (args.get("user").and_then(serde_json::Value::as_str), command.verb.as_str()) {
-            (Some(user), "AUTH" | "AUTHENTICATE") => {
-                Some(Explained::new(format!("{} (as {})", told.text, clip(user)), told.source))
-            }
-            _ => Some(told),
+        if args.get("initial").and_then(Value::as_bool) != Some(true) {
+            return Some(told);
         }
+        match self.first_response(&args) {
+            Some(response) => {
+                Some(Explained::new(format!("{}; in it the client {}", told.text, response.text), told.source))
+            }
+            None => Some(told),
+        }
+    }
+
+    /// What a login's first message says, where it stands in the command. It may still come, as a literal.
+    fn first_response(&mut self, args: &Map<String, Value>) -> Option<Explained> {
+        let user = args.get("user").and_then(Value::as_str);
+        let parts = args.get("response").and_then(Value::as_object);
+        if user.is_none() && parts.is_none() {
+            return None;
+        }
+        let (none, login) = (Map::new(), self.login.as_mut()?);
+        let parts = parts.unwrap_or(&none);
+        login.heard(parts);
+        Some(auth::response(&login.mechanism, 1, user, parts))
+    }
+
+    /// A line that goes on with a command: the end of IDLE, or of a command whose first response was a literal.
+    fn later_part(&mut self, of: Seq, command: &Command, wire: &str) -> Option<Explained> {
+        let idling = self.command_of(of).is_some_and(|asked| asked.verb == "IDLE");
+        if idling && first_line(wire).eq_ignore_ascii_case("DONE") {
+            return Some(imap::command("DONE", "", None));
+        }
+        self.login.as_ref()?;
+        self.first_response(&command.args.map())
+    }
+
+    fn asked(&self, reply: &Reply) -> Option<Asked<'_>> {
+        self.command_of(reply.answers?)
+    }
+
+    fn command_of(&self, seq: Seq) -> Option<Asked<'_>> {
+        self.commands.iter().find(|(known, _)| *known == seq).map(|(_, waiting)| waiting.asked())
     }
 
     fn reply(&mut self, seq: Seq, reply: &Reply, wire: &str) -> Option<Explained> {
         let protocol = self.protocol?;
-        let verb =
-            reply.answers.and_then(|of| self.commands.iter().find(|(seq, _)| *seq == of)).map(|(_, verb)| verb.clone());
-        let verb = verb.as_deref();
+        let asked = self.asked(reply);
         let told = match protocol {
             Protocol::Imap => {
-                let answer = imap_answer(behind_word(first_line(wire)));
                 let tagged = reply.tag.is_some();
-                imap::answer(imap::Answer { completes: verb.filter(|_| tagged), tagged, ..answer })
+                let line = imap_answer(behind_word(first_line(wire)));
+                imap::answer(imap::Answer { completes: asked.filter(|_| tagged), tagged, ..line })
             }
             Protocol::Smtp => {
                 let lines: Vec<&str> = wire.lines().map(|line| line.get(4..).unwrap_or_default()).collect();
-                smtp::answer(&reply.status, &lines, verb)
+                smtp::answer(&reply.status, &lines, asked)
             }
-            Protocol::Pop3 => {
-                if verb == Some("CAPA") && reply.status == "+OK" {
-                    self.capabilities = Some(seq);
-                }
-                pop3::answer(&reply.status, behind_word(first_line(wire)), verb)
+            Protocol::Pop3 => pop3::answer(&reply.status, behind_word(first_line(wire)), asked),
+            Protocol::Sieve if reply.status.is_empty() => sieve::data(reply.data.as_deref()?)?,
+            Protocol::Sieve => {
+                sieve::reply(&sieve::lines_of(wire, &reply.status), &reply.status, reply.code.as_deref(), asked)
             }
-            Protocol::Sieve => find(protocol, Category::Reply, &reply.status).map(Explained::from)?,
             Protocol::Sasl => return None,
         };
-        self.with_advice(protocol, reply, verb, told)
+        let (capabilities, ends_login) =
+            asked.map_or((false, false), |asked| (asked.verb == "CAPA", logs_in(asked.verb)));
+        if capabilities && reply.status == "+OK" {
+            self.capabilities = Some((seq, Vec::new()));
+        }
+        if ends_login { Some(self.with_advice(protocol, reply, told)) } else { Some(told) }
     }
 
     /// Where the reply ends a login in vain: why, and what to try.
-    fn with_advice(
-        &mut self,
-        protocol: Protocol,
-        reply: &Reply,
-        verb: Option<&str>,
-        told: Explained,
-    ) -> Option<Explained> {
-        if !matches!(verb, Some("AUTH" | "AUTHENTICATE" | "LOGIN" | "PASS" | "APOP")) {
-            return Some(told);
-        }
-        let Some(login) = self.login.take() else { return Some(told) };
+    fn with_advice(&mut self, protocol: Protocol, reply: &Reply, told: Explained) -> Explained {
+        let Some(login) = self.login.take() else { return told };
         let refused = match protocol {
             Protocol::Smtp => reply.status.starts_with(['4', '5']),
             Protocol::Pop3 => reply.status == "-ERR",
             _ => matches!(reply.status.as_str(), "NO" | "BAD"),
         };
         if !refused || reply.data.is_some() {
-            return Some(told);
+            return told;
         }
         let failure = Failure {
             protocol: Some(protocol),
@@ -176,41 +241,74 @@ impl Explainer {
             code: reply.code.as_deref().and_then(|code| code.split(' ').next()),
             text: &reply.text,
             challenge: login.challenge.as_deref(),
+            token: Some(&login.token).filter(|token| !token.is_empty()),
+            binding: login.binding.as_deref(),
+            cancelled: login.cancelled,
+            malformed: login.malformed,
         };
-        Some(auth::why(&failure).explained())
+        auth::why(&failure).explained()
     }
 
     fn go_ahead(&mut self, go_ahead: &Continue) -> Option<Explained> {
+        let protocol = self.protocol?;
         if let Some(login) = self.login.as_mut().filter(|login| !login.mechanism.is_empty() && go_ahead.status != "354")
         {
             login.challenge.clone_from(&go_ahead.decoded);
-            // A token of NTLM is no text. Before the first, servers send nothing, or a remark ("NTLM supported").
-            let remark = login.mechanism == "NTLM" && !go_ahead.text.trim().starts_with(NTLM_CHALLENGE);
-            let decoded = if remark { Some("") } else { go_ahead.decoded.as_deref() };
-            return Some(auth::challenge(&login.mechanism, decoded));
+            login.token = go_ahead.values.map();
+            return Some(auth::challenge(&login.mechanism, &go_ahead.text, go_ahead.decoded.as_deref(), &login.token));
         }
-        find(self.protocol?, Category::Reply, &go_ahead.status).map(Explained::from)
+        let asked = go_ahead.answers.and_then(|of| self.command_of(of));
+        match protocol {
+            Protocol::Imap => {
+                Some(imap::answer(imap::Answer { word: "+", completes: asked, ..imap::Answer::default() }))
+            }
+            Protocol::Smtp => Some(smtp::answer(&go_ahead.status, &[&go_ahead.text], asked)),
+            _ => find(protocol, Category::Reply, &go_ahead.status).map(Explained::from),
+        }
     }
 
     fn auth(&mut self, said: &Auth) -> Explained {
-        auth::response(&said.mechanism, said.step, said.user.as_deref(), &said.args.map())
+        let parts = said.args.map();
+        if let Some(login) = &mut self.login {
+            login.heard(&parts);
+            let refused = login.challenge.as_deref().is_some_and(|challenge| challenge.starts_with("e="));
+            if refused && parts.contains_key("empty") {
+                return Explained::new(
+                    "acknowledges the refusal, so that the server can end the login",
+                    "RFC 5802 §5.1",
+                );
+            }
+        }
+        auth::response(&said.mechanism, said.step, said.user.as_deref(), &parts)
     }
+
+    /// The listing behind CAPA's +OK, told once it is whole, however many reads it came in.
+    fn content(&mut self, of: Seq, last: bool, wire: &[u8]) -> Option<Explained> {
+        let (_, gathered) = self.capabilities.as_mut().filter(|(reply, _)| *reply == of)?;
+        let room = LISTING_MAX.saturating_sub(gathered.len()).min(wire.len());
+        gathered.extend_from_slice(&wire[..room]);
+        if !last {
+            return None;
+        }
+        let (_, gathered) = self.capabilities.take()?;
+        listing(&String::from_utf8_lossy(&gathered))
+    }
+}
+
+/// The commands whose refusal is a login that failed.
+fn logs_in(verb: &str) -> bool {
+    matches!(verb, "AUTH" | "AUTHENTICATE" | "X-EXPS" | "LOGIN" | "PASS" | "APOP")
 }
 
 /// The capabilities that POP3's CAPA lists.
 fn listing(text: &str) -> Option<Explained> {
-    let words: Vec<&str> = text.lines().filter(|line| *line != "." && !line.is_empty()).collect();
-    if words.is_empty() {
+    let lines: Vec<&str> = text.lines().filter(|line| *line != "." && !line.is_empty()).collect();
+    if lines.is_empty() {
         return None;
     }
-    let names: Vec<String> = words.iter().map(|line| clip(line)).collect();
-    let unknown: Vec<String> = words
-        .iter()
-        .map(|line| line.split(' ').next().unwrap_or(line))
-        .filter(|word| capability(Protocol::Pop3, word).text.contains(" is an unknown "))
-        .map(clip)
-        .collect();
-    let strange = if unknown.is_empty() { String::new() } else { format!("; unknown: {}", unknown.join(", ")) };
+    let names: Vec<String> = lines.iter().map(|line| clip(line)).collect();
+    let strange = Some(strange_capabilities(Protocol::Pop3, lines)).filter(|strange| !strange.is_empty());
+    let strange = strange.map(|strange| format!("; {strange}")).unwrap_or_default();
     Some(Explained::new(format!("the server can do: {}{strange}", names.join(", ")), "RFC 2449 §5"))
 }
 
@@ -241,4 +339,96 @@ fn first_line(text: &str) -> &str {
 /// What stands behind the first word.
 fn behind_word(line: &str) -> &str {
     line.split_once(' ').map_or("", |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Content, Object, Origin, Stamp};
+
+    fn event(seq: Seq, from: Origin, wire: &[u8], body: Body) -> Event<'static> {
+        Event { seq, at: Stamp(0), from, wire: wire.to_vec().into(), redacted: false, body }
+    }
+
+    fn command(seq: Seq, verb: &str, wire: &str, args: Object) -> Event<'static> {
+        let body = Body::Command(Command { verb: verb.to_owned(), args, ..Command::default() });
+        event(seq, Origin::Client, wire.as_bytes(), body)
+    }
+
+    fn reply(seq: Seq, status: &str, wire: &str, answers: Seq) -> Event<'static> {
+        let reply = Reply { status: status.to_owned(), answers: Some(answers), ..Reply::default() };
+        event(seq, Origin::Server, wire.as_bytes(), Body::Reply(reply))
+    }
+
+    #[test]
+    fn a_listing_is_told_once_however_it_was_read() {
+        let listing = b"UIDL\r\nPIPELNING\r\nSASL PLIAN\r\n.\r\n";
+        for cut in 0..=listing.len() {
+            let mut explainer = Explainer::new(Protocol::Pop3);
+            explainer.explain(&command(0, "CAPA", "CAPA\r\n", Object::new()));
+            explainer.explain(&reply(1, "+OK", "+OK\r\n", 0));
+            let (first, second) = listing.split_at(cut);
+            let content = |last| Body::Content(Content { of: 1, last, ..Content::default() });
+            let told = explainer.explain(&event(2, Origin::Server, first, content(false)));
+            assert_eq!(told, None);
+            let told = explainer.explain(&event(3, Origin::Server, second, content(true)));
+            let text = told.map(|told| told.text).unwrap_or_default();
+            assert_eq!(
+                text,
+                "the server can do: UIDL, PIPELNING, SASL PLIAN; unknown: PIPELNING (perhaps PIPELINING) and PLIAN (perhaps PLAIN)",
+                "{cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_first_message_in_the_command_is_told_with_its_parts() {
+        let mut parts = Object::new();
+        parts.text("channel_binding", "y").text("authorization", "shop");
+        let mut args = Object::new();
+        args.text("mechanism", "SCRAM-SHA-256").flag("initial", true).text("user", "joe").object("response", &parts);
+        let told = Explainer::new(Protocol::Smtp)
+            .explain(&command(0, "AUTH", "AUTH SCRAM-SHA-256 «redacted»\r\n", args))
+            .map(|told| told.text)
+            .unwrap_or_default();
+        assert!(
+            told.ends_with(
+                "; in it the client logs in as joe, to act as shop, and sends a random text; it could bind to the TLS \
+                 connection but believes that the server cannot"
+            ),
+            "{told}"
+        );
+        let mut parts = Object::new();
+        parts.flag("malformed", true);
+        let mut args = Object::new();
+        args.text("mechanism", "PLAIN").flag("initial", true).object("response", &parts);
+        let mut explainer = Explainer::new(Protocol::Pop3);
+        let told = explainer.explain(&command(0, "AUTH", "AUTH PLAIN «redacted»\r\n", args));
+        assert!(told.is_some_and(|told| told.text.contains("in it the client sends something that is not base64")));
+        let told = explainer.explain(&reply(1, "-ERR", "-ERR no\r\n", 0));
+        assert!(told.is_some_and(|told| told.text.starts_with("a message of the login was not base64; try: ")));
+    }
+
+    #[test]
+    fn each_extension_has_a_line_of_its_own() {
+        let mut explainer = Explainer::new(Protocol::Smtp);
+        explainer.explain(&command(0, "EHLO", "EHLO laptop\r\n", Object::new()));
+        let answer = reply(1, "250", "250-mail.example\r\n250-SIZE 1024\r\n250 PIPELNING\r\n", 0);
+        let whole = explainer.explain(&answer).map(|told| told.text).unwrap_or_default();
+        assert!(whole.starts_with("the server offers 2 extensions"), "{whole}");
+        let lines: Vec<String> = explainer.lines(&answer).into_iter().map(|told| told.text).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[1], "the server takes messages up to 1 kB");
+        assert_eq!(lines[2], "PIPELNING is an unknown extension; perhaps PIPELINING was meant");
+        assert!(explainer.lines(&reply(2, "250", "250 ok\r\n", 9)).is_empty());
+    }
+
+    #[test]
+    fn a_sentence_without_a_source_ends_without_brackets() {
+        let told = Explained::new("please report it", "");
+        assert_eq!(told.sentence(), "please report it");
+        let mut line = Vec::new();
+        told.append_to(b"{\"seq\":1}", &mut line);
+        assert_eq!(line, br#"{"seq":1,"explain":"please report it","rfc":null}"#);
+    }
 }

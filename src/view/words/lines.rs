@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use crate::event::Side;
 
 use super::pasted::{is_chatter, masked, side_of};
-use super::say::{imap, pop3, smtp};
+use super::say::{Waiting, imap, pop3, smtp};
 use super::{Category, Explained, Protocol, auth, find};
 
 /// Commands whose answer is still to come, at most; more in flight only means that an answer is told less exactly.
@@ -27,8 +27,8 @@ pub struct Told {
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
     protocol: Option<Protocol>,
-    /// The tag (empty where the protocol has none) and the verb of commands under way.
-    outstanding: VecDeque<(String, String)>,
+    /// The tag (empty where the protocol has none) of commands under way, and these.
+    outstanding: VecDeque<(String, Waiting)>,
     /// The mechanism of a login under way.
     login: Option<String>,
     /// Whether what follows is message text or a listing, up to a dot alone on a line.
@@ -84,11 +84,11 @@ impl Reader {
         Told { protocol: self.protocol, from, explained, shown: None }
     }
 
-    fn remember(&mut self, tag: &str, verb: &str) {
+    fn remember(&mut self, tag: &str, verb: &str, rest: &str) {
         if self.outstanding.len() == OUTSTANDING_MAX {
             self.outstanding.pop_front();
         }
-        self.outstanding.push_back((tag.to_owned(), verb.to_owned()));
+        self.outstanding.push_back((tag.to_owned(), Waiting::new(verb, rest)));
     }
 
     fn imap(&mut self, from: Option<Side>, text: &str) -> (Option<Side>, Option<Explained>) {
@@ -109,7 +109,7 @@ impl Reader {
         if verb.is_empty() {
             return (from, None);
         }
-        self.remember(tag, &verb);
+        self.remember(tag, &verb, rest);
         if verb == "AUTHENTICATE" {
             self.login = rest.split(' ').next().map(str::to_ascii_uppercase);
         }
@@ -119,16 +119,20 @@ impl Reader {
     fn imap_server(&mut self, tag: &str, rest: &str) -> Explained {
         if tag == "+" {
             return match &self.login {
-                Some(mechanism) => auth::challenge(mechanism, decoded(rest).as_deref()),
-                None => imap::answer(imap::Answer { word: "+", rest, ..imap::Answer::default() }),
+                Some(mechanism) => auth::challenge_line(mechanism, rest),
+                None => {
+                    let completes = self.outstanding.back().map(|(_, waiting)| waiting.asked());
+                    imap::answer(imap::Answer { word: "+", rest, completes, ..imap::Answer::default() })
+                }
             };
         }
         let at = self.outstanding.iter().position(|(known, _)| known == tag);
-        let completes = at.and_then(|at| self.outstanding.remove(at)).map(|(_, verb)| verb);
-        if completes.as_deref() == Some("AUTHENTICATE") {
+        let completed = at.and_then(|at| self.outstanding.remove(at)).map(|(_, waiting)| waiting);
+        let completes = completed.as_ref().map(Waiting::asked);
+        if completes.is_some_and(|asked| asked.verb == "AUTHENTICATE") {
             self.login = None;
         }
-        imap::answer(imap::Answer { completes: completes.as_deref(), tagged: tag != "*", ..imap_answer(rest) })
+        imap::answer(imap::Answer { completes, tagged: tag != "*", ..imap_answer(rest) })
     }
 
     fn smtp(&mut self, from: Option<Side>, text: &str) -> (Option<Side>, Option<Explained>) {
@@ -143,7 +147,7 @@ impl Reader {
         }
         let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
         let verb = verb.to_ascii_uppercase();
-        self.remember("", &verb);
+        self.remember("", &verb, rest);
         if verb == "AUTH" {
             self.login = rest.split(' ').next().map(str::to_ascii_uppercase);
         }
@@ -151,25 +155,27 @@ impl Reader {
     }
 
     fn smtp_server(&mut self, code: &str, more: bool, rest: &str) -> Explained {
-        let verb = self.outstanding.front().map(|(_, verb)| verb.clone());
+        let front = self.outstanding.front().map(|(_, waiting)| waiting.clone());
+        let asked = front.as_ref().map(Waiting::asked);
         let goes_on = code.starts_with('3');
         let within = self.ehlo;
-        self.ehlo = more && matches!(verb.as_deref(), Some("EHLO" | "LHLO") | None) && code == "250";
+        let hello = asked.is_some_and(|asked| matches!(asked.verb, "EHLO" | "LHLO"));
+        self.ehlo = more && (hello || asked.is_none()) && code == "250";
         if !(more || (goes_on && code == "334")) {
             self.outstanding.pop_front();
             self.login = None;
         }
         if code == "354" {
             self.listing = true;
-            self.remember("", "DATA");
+            self.remember("", "DATA", "");
         }
         if within {
             return smtp::extension(rest);
         }
         match (&self.login, code) {
-            (Some(mechanism), "334") => auth::challenge(mechanism, decoded(rest).as_deref()),
-            _ if more && self.ehlo => smtp::answer(code, &[rest], Some("HELO")),
-            _ => smtp::answer(code, &[rest], verb.as_deref().filter(|verb| *verb != "EHLO" && *verb != "LHLO")),
+            (Some(mechanism), "334") => auth::challenge_line(mechanism, rest),
+            _ if more && self.ehlo => smtp::answer(code, &[rest], Some(Waiting::new("HELO", "").asked())),
+            _ => smtp::answer(code, &[rest], asked.filter(|_| !hello)),
         }
     }
 
@@ -187,7 +193,7 @@ impl Reader {
         let verb = word.to_ascii_uppercase();
         let many =
             matches!((verb.as_str(), rest.is_empty()), ("LIST" | "UIDL" | "CAPA" | "AUTH", true) | ("RETR" | "TOP", _));
-        self.remember(if many { "many" } else { "" }, &verb);
+        self.remember(if many { "many" } else { "" }, &verb, rest);
         if verb == "AUTH" && !rest.is_empty() {
             self.login = rest.split(' ').next().map(str::to_ascii_uppercase);
         }
@@ -197,13 +203,13 @@ impl Reader {
     fn pop3_server(&mut self, status: &str, rest: &str) -> Explained {
         if status == "+" {
             let mechanism = self.login.as_deref().unwrap_or_default();
-            return auth::challenge(mechanism, decoded(rest).as_deref());
+            return auth::challenge_line(mechanism, rest);
         }
         let command = self.outstanding.pop_front();
         self.login = None;
-        let (tag, verb) = command.unzip();
+        let (tag, asked) = command.unzip();
         self.listing = status == "+OK" && tag.as_deref() == Some("many");
-        pop3::answer(status, rest, verb.as_deref())
+        pop3::answer(status, rest, asked.as_ref().map(Waiting::asked))
     }
 }
 
@@ -269,10 +275,6 @@ pub(super) fn imap_answer(text: &str) -> imap::Answer<'_> {
         }
         Err(_) => imap::Answer { word: first, rest, ..imap::Answer::default() },
     }
-}
-
-fn decoded(text: &str) -> Option<String> {
-    crate::proto::sasl::decode_text(text.trim().as_bytes())
 }
 
 /// A line of the client within a login: read by the same code that redacts live sessions, so nothing secret is in it.

@@ -132,13 +132,14 @@ impl Explained {
     /// The sentence with its source behind it.
     #[must_use]
     pub fn sentence(&self) -> String {
-        format!("{} ({})", self.text, self.source)
+        if self.source.is_empty() { self.text.clone() } else { format!("{} ({})", self.text, self.source) }
     }
 
     /// The fields `explain` and `rfc`, put at the end of an event line (without its line end).
     pub fn append_to(&self, line: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(line.strip_suffix(b"}").unwrap_or(line));
-        let [text, source] = [self.text.as_str(), self.source].map(|value| serde_json::Value::from(value).to_string());
+        let source = Some(self.source).filter(|source| !source.is_empty());
+        let (text, source) = (serde_json::json!(self.text), serde_json::json!(source));
         out.extend_from_slice(format!(",\"explain\":{text},\"rfc\":{source}}}").as_bytes());
     }
 

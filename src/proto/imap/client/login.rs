@@ -63,10 +63,10 @@ impl Talk {
         let secret = (!initial.is_empty()).then_some(initial_at..text.len());
         if secret.is_some() {
             args.flag("initial", true);
-            if part == Part::Whole {
-                if let Some(user) = exchange.initial(initial.trim_ascii_end(), args) {
-                    out.user(&user);
-                }
+            if part == Part::Whole
+                && let Some(user) = exchange.initial(initial.trim_ascii_end(), args)
+            {
+                out.user(&user);
             }
         }
         self.auth = Some(Auth { exchange, asked: false });

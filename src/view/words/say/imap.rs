@@ -5,9 +5,9 @@
 use super::imap_fetch::{fetch_items, search_keys};
 use super::imap_tokens::{Token, tokens};
 use super::plain::{clip, count, list, mailbox, set, size};
-use super::{Category, Explained, Protocol, clauses, find, mechanism_sentence, row};
+use super::{Category, Explained, Protocol, clauses, find, mechanism_sentence, row, strangers};
 
-pub(in crate::view::words) use super::imap_answer::{Answer, answer};
+pub(in crate::view::words) use super::imap_answer::{Answer, answer, greeting};
 
 /// One command. `verb` is in upper case, with its UID; `mailbox_name` is the decoded name, where it is known.
 pub(in crate::view::words) fn command(verb: &str, rest: &str, mailbox_name: Option<&str>) -> Explained {
@@ -33,7 +33,11 @@ fn said(verb: &str, words: &[Token], mailbox_name: Option<&str>) -> Option<Strin
             let begins = if words.len() > 1 { ", its first message included" } else { "" };
             format!("logs in by {}{begins}: {}", clip(mechanism), mechanism_sentence(mechanism).text)
         }
-        "ENABLE" => format!("switches on {}", list(&texts(words))),
+        "ENABLE" => {
+            let names = texts(words);
+            let strange = strangers(Protocol::Imap, Category::Capability, names.iter().map(String::as_str));
+            clauses([format!("switches on {}", list(&names)), strange])
+        }
         "SELECT" => clauses([format!("opens {} to read and change it", named()?), select_options(words)]),
         "EXAMINE" => clauses([format!("opens {} for reading only", named()?), select_options(words)]),
         "CREATE" => match use_of(words) {
@@ -46,8 +50,10 @@ fn said(verb: &str, words: &[Token], mailbox_name: Option<&str>) -> Option<Strin
         "UNSUBSCRIBE" => format!("takes {} off the list of mailboxes to show", named()?),
         "LIST" | "LSUB" | "XLIST" => listing(plain, words)?,
         "STATUS" => {
-            let items: Vec<String> = words.get(1)?.items().iter().filter_map(status_item).collect();
-            format!("asks about {} without opening it: {}", named()?, list(&items))
+            let items = words.get(1)?.items();
+            let facts: Vec<String> = items.iter().filter_map(status_item).collect();
+            let strange = strangers(Protocol::Imap, Category::StatusItem, items.iter().filter_map(Token::text));
+            clauses([format!("asks about {} without opening it: {}", named()?, list(&facts)), strange])
         }
         "APPEND" => append(words, named()?),
         "REPLACE" => {
@@ -130,9 +136,12 @@ fn listing(verb: &str, words: &[Token]) -> Option<String> {
         (false, false) => "",
     };
     let returned = words.iter().position(|word| word.is_atom("RETURN")).and_then(|at| words.get(at + 1));
-    let extra: Vec<&str> = returned.map(Token::items).unwrap_or_default().iter().filter_map(returns).collect();
+    let wanted = returned.map(Token::items).unwrap_or_default();
+    let extra: Vec<&str> = wanted.iter().filter_map(returns).collect();
     let with = if extra.is_empty() { String::new() } else { format!(", with {}", list(&extra)) };
-    Some(format!("asks for {what}{which}{with}"))
+    let options = selection.iter().map(String::as_str).chain(wanted.iter().filter_map(Token::text));
+    let strange = strangers(Protocol::Imap, Category::ListOption, options);
+    Some(clauses([format!("asks for {what}{which}{with}"), strange]))
 }
 
 fn returns(option: &Token) -> Option<&'static str> {
@@ -156,10 +165,8 @@ fn append(words: &[Token], into: String) -> String {
     let flags = words.iter().skip(1).map(Token::items).find(|items| !items.is_empty()).map(texts).unwrap_or_default();
     let marked = if flags.is_empty() { String::new() } else { format!(", marked {}", list(&flags)) };
     let bytes = words.iter().find_map(|word| if let Token::Literal(bytes) = word { Some(*bytes) } else { None });
-    match bytes {
-        Some(bytes) => format!("stores a message of {} in {into}{marked}", size(bytes)),
-        None => format!("stores a message in {into}{marked}"),
-    }
+    let of = bytes.map(|bytes| format!(" of {}", size(bytes))).unwrap_or_default();
+    clauses([format!("stores a message{of} in {into}{marked}"), flag_strangers(&flags)])
 }
 
 fn store(which: &str, words: &[Token], uid: bool) -> Option<String> {
@@ -187,12 +194,20 @@ fn store(which: &str, words: &[Token], uid: bool) -> Option<String> {
         });
     }
     let flag_words = flag_meaning(&flags);
-    Some(match action.chars().next() {
+    let said = match action.chars().next() {
         Some('+') => format!("marks {set} as {flag_words}{silent}"),
         Some('-') => format!("takes the mark {flag_words} off {set}{silent}"),
         _ if flags.is_empty() => format!("takes all {thing}s off {set}{silent}"),
         _ => format!("sets the {thing}s of {set} to {}{silent}", list(&flags)),
-    })
+    };
+    Some(clauses([said, flag_strangers(&flags)]))
+}
+
+/// Flags that no table knows, where they look like those that have a meaning for everybody: a client's own keywords
+/// begin with neither sign.
+pub(super) fn flag_strangers(flags: &[String]) -> String {
+    let marked = flags.iter().map(String::as_str).filter(|flag| flag.starts_with(['\\', '$']));
+    strangers(Protocol::Imap, Category::Flag, marked)
 }
 
 /// `read (\Seen)` for the flags that have a word of their own.

@@ -2,10 +2,13 @@
 //! Takes a line behind its tag or star, and the command that it completes; gives a sentence and its source.
 //! Does not know sessions.
 
-use super::imap::{flag_meaning, status_item};
+use super::imap::{flag_strangers, status_item};
+use super::imap_fetch::fetched;
 use super::imap_tokens::{Token, tokens};
-use super::plain::{clip, count, list, mailbox, size};
-use super::{Category, Explained, Protocol, capability, clauses, find, row, split_word, unknown};
+use super::plain::{clip, count, is_one, list, mailbox, numbers, size};
+use super::{
+    Asked, Category, Explained, Protocol, clauses, find, row, split_word, strange_capabilities, strangers, unknown,
+};
 
 /// One line of the server.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,60 +19,93 @@ pub(in crate::view::words) struct Answer<'a> {
     pub rest: &'a str,
     /// The number before the word, as in `* 23 EXISTS`.
     pub number: Option<u64>,
-    /// The verb of the command that this line completes, where it is known.
-    pub completes: Option<&'a str>,
+    /// The command that this line completes, or that a `+` answers, where it is known.
+    pub completes: Option<Asked<'a>>,
     pub tagged: bool,
 }
 
 pub(in crate::view::words) fn answer(line: Answer<'_>) -> Explained {
     match line.word.to_ascii_uppercase().as_str() {
         "OK" | "NO" | "BAD" | "BYE" | "PREAUTH" => status(line),
-        "+" => row(Protocol::Imap, Category::Reply, "+"),
+        "+" => go_ahead(line.completes),
         name => data(name, line),
+    }
+}
+
+/// The server's first line.
+pub(in crate::view::words) fn greeting(line: Answer<'_>) -> Explained {
+    let told = code_of(line.rest).0.map(response_code);
+    let (text, source) = match line.word.to_ascii_uppercase().as_str() {
+        "OK" => ("the server greets and is ready", "RFC 9051 §7.1.1"),
+        "BYE" => ("the server does not talk to this client; the text says why", "RFC 9051 §7.1.5"),
+        _ => {
+            let entry = row(Protocol::Imap, Category::Reply, line.word);
+            return Explained::new(clauses([entry.text].into_iter().chain(told.map(|told| told.text))), entry.source);
+        }
+    };
+    match told {
+        Some(told) => Explained::new(clauses([text.to_owned(), told.text]), told.source),
+        None => Explained::new(text, source),
+    }
+}
+
+/// The next step of a login is told by whoever follows the login.
+fn go_ahead(asked: Option<Asked<'_>>) -> Explained {
+    match asked.map(|asked| asked.verb) {
+        Some("IDLE") => Explained::new("the server waits with the client and reports changes", "RFC 9051 §6.3.13"),
+        Some(verb) if verb != "AUTHENTICATE" => {
+            Explained::new("go on: the server waits for the rest of the command", "RFC 9051 §7.6")
+        }
+        _ => row(Protocol::Imap, Category::Reply, "+"),
     }
 }
 
 fn status(line: Answer<'_>) -> Explained {
     let entry = row(Protocol::Imap, Category::Reply, line.word);
     let (code, _text) = code_of(line.rest);
-    let completed = line.completes.map(plain_verb);
+    let status = line.word.to_ascii_uppercase();
     let logged_in =
-        line.word.eq_ignore_ascii_case("OK") && matches!(completed.as_deref(), Some("LOGIN" | "AUTHENTICATE"));
+        status == "OK" && line.completes.is_some_and(|asked| matches!(asked.verb, "LOGIN" | "AUTHENTICATE"));
     let told = code.map(|code| match split_word(code) {
         ("CAPABILITY", rest) if logged_in => capabilities(rest, true),
         _ => response_code(code),
     });
-    let outcome = match (line.word.to_ascii_uppercase().as_str(), completed) {
-        ("OK", Some(verb)) => done(&verb),
-        ("NO", Some(verb)) => format!("{verb} was refused"),
-        ("BAD", Some(verb)) => format!("{verb} was not understood, or is not allowed at this moment"),
+    let mut source = entry.source;
+    let outcome = match (status.as_str(), line.completes) {
+        ("OK", Some(asked)) => {
+            // What its success means stands where the command does.
+            source = asked.source(Protocol::Imap).unwrap_or(source);
+            done(asked)
+        }
+        ("NO", Some(asked)) => format!("{} was refused", clip(asked.verb)),
+        ("BAD", Some(asked)) => format!("{} was not understood, or is not allowed at this moment", clip(asked.verb)),
         ("OK", None) if line.tagged => "the command is done".to_owned(),
         ("OK", None) => String::new(),
         _ => entry.text.clone(),
     };
     match told {
-        None if outcome.is_empty() => Explained::new("a remark of the server", entry.source),
-        None => Explained::new(outcome, entry.source),
+        None if outcome.is_empty() => Explained::new("a remark of the server", source),
+        None => Explained::new(outcome, source),
         // READ-ONLY and READ-WRITE say themselves that the mailbox is open.
         Some(told) if told.text.starts_with(&outcome) => told,
         Some(told) => Explained::new(clauses([outcome, told.text]), told.source),
     }
 }
 
-fn plain_verb(verb: &str) -> String {
-    verb.to_ascii_uppercase()
-}
-
 /// What it means that a command was done.
-fn done(verb: &str) -> String {
-    let said = match verb {
+fn done(asked: Asked<'_>) -> String {
+    let set = asked.rest.split(' ').next().unwrap_or_default();
+    let one = !set.is_empty() && is_one(set);
+    let said = match asked.verb {
         "LOGIN" | "AUTHENTICATE" => "the login worked",
         "SELECT" | "EXAMINE" => "the mailbox is open",
         "STARTTLS" => "the encryption begins now",
         "LOGOUT" => "the session is over",
         "COMPRESS" => "the compression begins now",
         "APPEND" => "the message is stored",
+        "COPY" | "UID COPY" if one => "the message is copied",
         "COPY" | "UID COPY" => "the messages are copied",
+        "MOVE" | "UID MOVE" if one => "the message is moved",
         "MOVE" | "UID MOVE" => "the messages are moved",
         "CREATE" => "the mailbox is made",
         "DELETE" => "the mailbox is removed",
@@ -77,7 +113,7 @@ fn done(verb: &str) -> String {
         "IDLE" => "the waiting is over",
         "CLOSE" | "UNSELECT" => "the mailbox is closed",
         "UNAUTHENTICATE" => "the person is logged out",
-        _ => return format!("{verb} is done"),
+        verb => return format!("{} is done", clip(verb)),
     };
     said.to_owned()
 }
@@ -114,7 +150,9 @@ pub(in crate::view::words) fn response_code(code: &str) -> Explained {
             None => entry.sentence.to_owned(),
         },
         ("COPYUID", Some(_)) => match (words.get(1).and_then(Token::text), words.get(2).and_then(Token::text)) {
-            (Some(from), Some(to)) => format!("UID {} became UID {} in the other mailbox", clip(from), clip(to)),
+            (Some(from), Some(to)) => {
+                format!("{} became {} in the other mailbox", numbers("UID", from), numbers("UID", to))
+            }
             _ => entry.sentence.to_owned(),
         },
         ("PERMANENTFLAGS", _) => permanent_flags(&words).unwrap_or_else(|| entry.sentence.to_owned()),
@@ -125,7 +163,8 @@ pub(in crate::view::words) fn response_code(code: &str) -> Explained {
             _ => entry.sentence.to_owned(),
         },
         ("REFERRAL" | "MAILBOXID" | "MESSAGELIMIT" | "MODIFIED" | "WEBALERT", _) if !rest.is_empty() => {
-            format!("{} ({})", entry.sentence, clip(rest))
+            let values = rest.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(rest);
+            format!("{} ({})", entry.sentence, clip(values))
         }
         _ => entry.sentence.to_owned(),
     };
@@ -136,14 +175,15 @@ fn permanent_flags(words: &[Token]) -> Option<String> {
     let flags = texts(words.first()?.items());
     let own = flags.iter().any(|flag| flag == "\\*");
     let named: Vec<&String> = flags.iter().filter(|flag| *flag != "\\*").collect();
-    Some(match (named.is_empty(), own) {
+    let said = match (named.is_empty(), own) {
         (true, false) => "no flag can be changed for good in this mailbox".to_owned(),
         (true, true) => "the client may make up flags of its own here".to_owned(),
         (false, false) => format!("these flags can be changed for good: {}", list(&named)),
         (false, true) => {
             format!("these flags can be changed for good: {}; and the client may make up others", list(&named))
         }
-    })
+    };
+    Some(clauses([said, flag_strangers(&flags)]))
 }
 
 fn texts(words: &[Token]) -> Vec<String> {
@@ -161,11 +201,6 @@ fn capabilities(rest: &str, logged_in: bool) -> Explained {
         })
         .collect();
     let has = |name: &str| words.iter().any(|word| word.eq_ignore_ascii_case(name));
-    let strange: Vec<&str> = words
-        .iter()
-        .copied()
-        .filter(|word| capability(Protocol::Imap, word).text.contains(" is an unknown "))
-        .collect();
     let login = match (logins.is_empty(), has("LOGINDISABLED")) {
         _ if logged_in => String::new(),
         (true, true) => "no login is possible before the connection is encrypted".to_owned(),
@@ -179,7 +214,7 @@ fn capabilities(rest: &str, logged_in: bool) -> Explained {
         format!("the server offers {}", count(words.len() as u64, "capability").replace("capabilitys", "capabilities")),
         login,
         if has("STARTTLS") { "the connection can be encrypted (STARTTLS)".to_owned() } else { String::new() },
-        if strange.is_empty() { String::new() } else { format!("unknown: {}", list(&strange)) },
+        strange_capabilities(Protocol::Imap, words),
     ]);
     Explained::new(text, "RFC 9051 §7.2.2")
 }
@@ -204,37 +239,49 @@ fn said(word: &str, number: Option<u64>, words: &[Token], rest: &str) -> Option<
             number => format!("the mailbox holds {}", count(number, "message")),
         },
         "RECENT" => match number? {
-            0 => "none of the messages is new to all sessions".to_owned(),
-            1 => "1 of the messages is new: no session was told of it before".to_owned(),
-            number => format!("{number} of the messages are new: no session was told of them before"),
+            0 => "no message is new".to_owned(),
+            1 => "1 message is new: no session was told of it before".to_owned(),
+            number => format!("{number} messages are new: no session was told of them before"),
         },
         "EXPUNGE" => format!("message {} is gone for good; all behind it move down by one", number?),
         "FETCH" | "UIDFETCH" => fetched(number?, first?.items())?,
         "FLAGS" => {
             let flags = texts(first?.items());
-            format!("messages here can have {}: {}", count(flags.len() as u64, "flag"), list(&flags))
+            let many = count(flags.len() as u64, "flag");
+            let named = if flags.is_empty() { many } else { format!("{many}: {}", list(&flags)) };
+            clauses([format!("messages here can have {named}"), flag_strangers(&flags)])
         }
         "ENABLED" if words.is_empty() => "nothing was switched on".to_owned(),
-        "ENABLED" => format!("switched on now: {}", list(&texts(words))),
+        "ENABLED" => {
+            let names = texts(words);
+            let strange = strangers(Protocol::Imap, Category::Capability, names.iter().map(String::as_str));
+            clauses([format!("switched on now: {}", list(&names)), strange])
+        }
         "LIST" | "LSUB" | "XLIST" => listed(word, words)?,
         "STATUS" => {
             let name = first?.text().map_or_else(|| "the mailbox".to_owned(), mailbox);
             let pairs = words.get(1)?.items();
             let facts: Vec<String> = pairs.chunks_exact(2).filter_map(|pair| status_fact(&pair[0], &pair[1])).collect();
-            format!("{name}: {}", list(&facts))
+            let names = pairs.iter().step_by(2).filter_map(Token::text);
+            clauses([format!("{name}: {}", list(&facts)), strangers(Protocol::Imap, Category::StatusItem, names)])
         }
         "SEARCH" | "SORT" if words.is_empty() => "no message matches".to_owned(),
         "SEARCH" | "SORT" => {
             let found = words.iter().filter(|word| word.number().is_some()).count() as u64;
             let order = if word == "SORT" { ", in the order that was asked for" } else { "" };
-            format!("{} {}{order}", count(found, "message"), if found == 1 { "matches" } else { "match" })
+            format!("{}{order}", matching(found))
         }
         "ESEARCH" => esearch(words)?,
         "VANISHED" => {
             let earlier = first?.items().iter().any(|word| word.is_atom("EARLIER"));
             let set = words.get(usize::from(earlier))?.text()?;
-            let when = if earlier { " went before this session" } else { " are gone" };
-            format!("the messages with UID {}{when}", clip(&set.replace(':', " to ").replace(',', ", ")))
+            let noun = if is_one(set) { "the message with" } else { "the messages with" };
+            let when = match (earlier, is_one(set)) {
+                (true, _) => "went before this session",
+                (false, true) => "is gone",
+                (false, false) => "are gone",
+            };
+            format!("{noun} {} {when}", numbers("UID", set))
         }
         "NAMESPACE" => namespace(words)?,
         "QUOTA" => quota(words)?,
@@ -253,71 +300,6 @@ fn said(word: &str, number: Option<u64>, words: &[Token], rest: &str) -> Option<
     })
 }
 
-/// `message 12 was marked as read`, or which parts of it follow.
-fn fetched(number: u64, items: &[Token]) -> Option<String> {
-    let value = |name: &str| {
-        let at = items.iter().step_by(2).position(|item| item.is_atom(name))?;
-        items.get(at * 2 + 1)
-    };
-    let names: Vec<String> = items.iter().step_by(2).filter_map(Token::text).map(str::to_ascii_uppercase).collect();
-    let flags = value("FLAGS").map(|flags| texts(flags.items()));
-    let uid = value("UID").and_then(Token::number).map(|uid| format!(", UID {uid}")).unwrap_or_default();
-    let only_flags = names.iter().all(|name| matches!(name.as_str(), "FLAGS" | "UID" | "MODSEQ"));
-    let marked = flags.as_ref().map(|flags| {
-        if flags.is_empty() { "has no flags".to_owned() } else { format!("is marked as {}", flag_meaning(flags)) }
-    });
-    if only_flags && let Some(marked) = &marked {
-        return Some(format!("message {number}{uid} {marked}"));
-    }
-    let mut parts = Vec::new();
-    if let Some(size_in_bytes) = value("RFC822.SIZE").and_then(Token::number) {
-        parts.push(format!("has {}", size(size_in_bytes)));
-    }
-    if let Some(date) = value("INTERNALDATE").and_then(Token::text) {
-        parts.push(format!("arrived {}", clip(date)));
-    }
-    if let Some(Token::List(envelope)) = value("ENVELOPE")
-        && let Some(subject) = envelope.get(1).and_then(Token::text).filter(|subject| *subject != "NIL")
-    {
-        parts.push(format!("has the subject “{}”", clip(subject)));
-    }
-    parts.extend(marked);
-    if let Some(labels) = value("X-GM-LABELS") {
-        let labels: Vec<String> = texts(labels.items()).iter().map(|label| format!("“{label}”")).collect();
-        let noun = if labels.len() == 1 { "the label" } else { "the labels" };
-        parts.push(if labels.is_empty() {
-            "has no labels".to_owned()
-        } else {
-            format!("has {noun} {}", list(&labels))
-        });
-    }
-    if let Some(part) =
-        names.iter().find(|name| name.contains('[') || name.starts_with("RFC822") && *name != "RFC822.SIZE")
-    {
-        let what = match value_bytes(items, part) {
-            Some(bytes) => format!("{} ({})", clip(part), size(bytes)),
-            None => clip(part),
-        };
-        parts.push(format!("comes with {what}"));
-    }
-    if names.iter().any(|name| name == "BODYSTRUCTURE" || name == "BODY") {
-        parts.push("comes with its structure".to_owned());
-    }
-    if parts.is_empty() {
-        return Some(format!("message {number}{uid}: {}", list(&names)));
-    }
-    Some(format!("message {number}{uid} {}", list(&parts)))
-}
-
-fn value_bytes(items: &[Token], name: &str) -> Option<u64> {
-    let at = items.iter().step_by(2).position(|item| item.is_atom(name))?;
-    match items.get(at * 2 + 1)? {
-        Token::Literal(bytes) => Some(*bytes),
-        Token::Quoted(text) => Some(text.len() as u64),
-        _ => None,
-    }
-}
-
 fn listed(word: &str, words: &[Token]) -> Option<String> {
     let attributes = texts(words.first()?.items());
     let name = match words.get(2)? {
@@ -329,6 +311,8 @@ fn listed(word: &str, words: &[Token]) -> Option<String> {
         .filter_map(|attribute| find(Protocol::Imap, Category::MailboxAttribute, attribute))
         .filter(|entry| entry.word != "\\HasNoChildren")
         .map(|entry| entry.sentence.to_owned())
+        .chain(Some(strangers(Protocol::Imap, Category::MailboxAttribute, attributes.iter().map(String::as_str))))
+        .filter(|told| !told.is_empty())
         .collect();
     let start = if word == "LSUB" { format!("{name} is subscribed") } else { format!("there is {name}") };
     Some(if told.is_empty() { start } else { format!("{start}: {}", told.join("; ")) })
@@ -351,17 +335,20 @@ fn status_fact(item: &Token, value: &Token) -> Option<String> {
     })
 }
 
+fn matching(number: u64) -> String {
+    format!("{} {}", count(number, "message"), if number == 1 { "matches" } else { "match" })
+}
+
 fn esearch(words: &[Token]) -> Option<String> {
     let mut facts = Vec::new();
-    let uid = words.iter().any(|word| word.is_atom("UID"));
-    let noun = if uid { "UID" } else { "number" };
+    let noun = if words.iter().any(|word| word.is_atom("UID")) { "UID" } else { "number" };
     for pair in words.windows(2) {
         let (Some(name), Some(value)) = (pair[0].text(), pair[1].text()) else { continue };
         match name.to_ascii_uppercase().as_str() {
-            "COUNT" => facts.push(format!("{} match", count(value.parse().ok()?, "message"))),
+            "COUNT" => facts.push(matching(value.parse().ok()?)),
             "MIN" => facts.push(format!("the lowest {noun} is {}", clip(value))),
             "MAX" => facts.push(format!("the highest {noun} is {}", clip(value))),
-            "ALL" => facts.push(format!("{noun}s {}", clip(&value.replace(':', " to ").replace(',', ", ")))),
+            "ALL" => facts.push(numbers(noun, value)),
             _ => {}
         }
     }
@@ -442,14 +429,43 @@ mod tests {
             "message 2, UID 41 has the labels “Later this week” and “Work”",
         );
         says(Some(2), "FETCH", "(X-GM-LABELS () UID 41)", "message 2, UID 41 has no labels");
-        says(Some(3), "FETCH", "(RFC822.SIZE 2048 BODY[] {2048}", "message 3 has 2 kB and comes with BODY[] (2 kB)");
+        says(
+            Some(3),
+            "FETCH",
+            "(RFC822.SIZE 2048 BODY[] {2048}",
+            "message 3 has 2 kB and comes with the whole text (2 kB)",
+        );
         says(None, "LIST", "(\\HasNoChildren \\Sent) \"/\" Sent", "there is “Sent”: for copies of sent messages");
         says(None, "STATUS", "INBOX (MESSAGES 3 UNSEEN 1)", "INBOX: 3 messages and 1 not read");
         says(None, "SEARCH", "", "no message matches");
         says(None, "SEARCH", "2 5", "2 messages match");
+        says(Some(0), "RECENT", "", "no message is new");
         says(None, "ESEARCH", "(TAG \"a\") UID COUNT 5 ALL 4:8", "5 messages match and UIDs 4 to 8");
+        says(None, "ESEARCH", "(TAG \"a\") UID COUNT 1 ALL 5", "1 message matches and UID 5");
+        says(None, "ESEARCH", "(TAG \"a\") ALL 1", "number 1");
+        says(None, "VANISHED", "5", "the message with UID 5 is gone");
+        says(
+            None,
+            "OK",
+            "[MAILBOXID (6)] ok",
+            "a name for the mailbox that never changes, not even when it is renamed (6)",
+        );
+        says(
+            None,
+            "OK",
+            "[\u{1}] ok",
+            "what stands here, without a letter, is an unknown response code, perhaps a private extension",
+        );
+        says(
+            Some(1),
+            "FETCH",
+            "(EMAILID (M6d) THREADID NIL FLAGS ($Foo) BODY[HEADER.FIELDS (FROM TO)] {20}",
+            "message 1 has the lasting name M6d, belongs to no conversation, is marked as $Foo and comes with the headers \
+             From and To (20 bytes); unknown: $Foo",
+        );
+        says(None, "LIST", "(\\Fooo) \"/\" a", "there is “a”: unknown: \\Fooo");
         says(None, "QUOTA", "\"\" (STORAGE 10 512)", "10 kB of 512 kB used");
-        says(None, "VANISHED", "(EARLIER) 4:6,9", "the messages with UID 4 to 6, 9 went before this session");
+        says(None, "VANISHED", "(EARLIER) 4:6,9", "the messages with UIDs 4 to 6 and 9 went before this session");
         says(None, "NAMESPACE", "((\"\" \"/\")) NIL NIL", "own mailboxes at the top; levels are separated by /");
         says(None, "ID", "(\"name\" \"Dovecot\")", "the server is Dovecot");
     }
@@ -461,15 +477,45 @@ mod tests {
         let told = answer(Answer {
             word: "NO",
             rest: "[AUTHENTICATIONFAILED] Invalid",
-            completes: Some("login"),
+            completes: Some(Asked { verb: "LOGIN", rest: "" }),
             tagged: true,
             number: None,
         });
         assert!(told.text.starts_with("LOGIN was refused; the login failed"), "{}", told.text);
         assert_eq!(told.source, "RFC 5530 §3");
-        let told =
-            answer(Answer { word: "OK", rest: "[READ-WRITE] ok", completes: Some("SELECT"), ..Answer::default() });
-        assert_eq!(told.text, "the mailbox is open for reading and changing");
+        let done = |verb, set, rest| {
+            answer(Answer { word: "OK", rest, completes: Some(Asked { verb, rest: set }), ..Answer::default() })
+        };
+        assert_eq!(done("SELECT", "", "[READ-WRITE] ok").text, "the mailbox is open for reading and changing");
+        assert_eq!(done("UID COPY", "7 Sent", "ok").text, "the message is copied");
+        assert_eq!(done("UID COPY", "7:9 Sent", "ok").text, "the messages are copied");
+        assert_eq!(done("STARTTLS", "", "go").source, "RFC 9051 §6.2.1");
+        assert_eq!(done("COMPRESS", "DEFLATE", "go").source, "RFC 4978 §3");
+    }
+
+    #[test]
+    fn a_greeting_is_no_remark() {
+        let text = |word, rest| greeting(Answer { word, rest, ..Answer::default() }).text;
+        assert_eq!(text("OK", "Gimap ready"), "the server greets and is ready");
+        assert_eq!(
+            text("OK", "[CAPABILITY IMAP4rev1] ready"),
+            "the server greets and is ready; the server offers 1 capability"
+        );
+        assert!(text("BYE", "too many").starts_with("the server does not talk to this client"));
+        assert!(text("PREAUTH", "hi").starts_with("the server greets and takes the client as logged in"));
+    }
+
+    #[test]
+    fn a_go_ahead_is_read_by_its_command() {
+        let text = |completes| answer(Answer { word: "+", completes, ..Answer::default() }).text;
+        assert_eq!(
+            text(Some(Asked { verb: "IDLE", rest: "" })),
+            "the server waits with the client and reports changes"
+        );
+        assert_eq!(
+            text(Some(Asked { verb: "APPEND", rest: "" })),
+            "go on: the server waits for the rest of the command"
+        );
     }
 
     #[test]
@@ -483,8 +529,9 @@ mod tests {
         says(
             None,
             "CAPABILITY",
-            "IMAP4rev1 AUTH=PLAIN XFOO",
-            "the server offers 3 capabilities; logins by PLAIN; unknown: XFOO",
+            "IMAP4rev1 AUTH=PLIAN XFOO CONDSTROE",
+            "the server offers 4 capabilities; logins by PLIAN; unknown: PLIAN (perhaps PLAIN), XFOO and CONDSTROE (perhaps \
+             CONDSTORE)",
         );
     }
 }

@@ -2,9 +2,10 @@
 //! Takes tokens, gives sentences.
 //! Does not know the rest of IMAP.
 
+use super::imap::{flag_meaning, flag_strangers};
 use super::imap_tokens::Token;
 use super::plain::{clip, list, set, size};
-use super::{Category, Protocol, clauses, find};
+use super::{Category, Protocol, clauses, doubtful, find, strangers, unknown_ones};
 
 /// `asks for flags and sizes of messages 1 to 25`.
 pub(super) fn fetch_items(which: &str, words: &[Token], uid: bool) -> String {
@@ -27,7 +28,81 @@ pub(super) fn fetch_items(which: &str, words: &[Token], uid: bool) -> String {
             (true, false) => "this marks it as read".to_owned(),
             (false, _) => String::new(),
         },
+        strange_items(items),
     ])
+}
+
+/// Items that no table knows; those with a section are judged by the name before it.
+fn strange_items(items: &[Token]) -> String {
+    let names = items.iter().filter_map(Token::text).map(|item| match item.split_once('[') {
+        Some((name, _)) => format!("{name}[]"),
+        None => item.to_owned(),
+    });
+    let named: Vec<String> = names.filter_map(|name| doubtful(Protocol::Imap, Category::FetchItem, &name)).collect();
+    unknown_ones(&named)
+}
+
+/// `message 12 is marked as read`, or which parts of it follow.
+pub(super) fn fetched(number: u64, items: &[Token]) -> Option<String> {
+    let pairs = || items.chunks_exact(2).filter_map(|pair| Some((pair[0].text()?.to_ascii_uppercase(), &pair[1])));
+    let uid = pairs().find(|(name, _)| name == "UID").and_then(|(_, uid)| uid.number());
+    let which = match uid {
+        Some(uid) => format!("message {number}, UID {uid}"),
+        None => format!("message {number}"),
+    };
+    let flags = pairs().find(|(name, _)| name == "FLAGS").map(|(_, flags)| texts(flags.items())).unwrap_or_default();
+    let facts: Vec<String> =
+        pairs().filter(|(name, _)| name != "UID").map(|(name, value)| fact(&name, value)).collect();
+    if facts.is_empty() && uid.is_none() {
+        return None;
+    }
+    let said = if facts.is_empty() { which } else { format!("{which} {}", list(&facts)) };
+    let names = items.iter().step_by(2).cloned().collect::<Vec<_>>();
+    Some(clauses([said, flag_strangers(&flags), strange_items(&names)]))
+}
+
+/// One item and its value, as a fact about the message.
+fn fact(name: &str, value: &Token) -> String {
+    let text = || value.text().or_else(|| value.items().first()?.text()).map(clip).unwrap_or_default();
+    match name {
+        "FLAGS" if value.items().is_empty() => "has no flags".to_owned(),
+        "FLAGS" => format!("is marked as {}", flag_meaning(&texts(value.items()))),
+        "RFC822.SIZE" => format!("has {}", value.number().map_or_else(text, size)),
+        "INTERNALDATE" => format!("arrived {}", text()),
+        "SAVEDATE" => format!("was put here {}", text()),
+        "MODSEQ" => format!("last changed with change {}", text()),
+        "EMAILID" => format!("has the lasting name {}", text()),
+        "THREADID" if text().eq_ignore_ascii_case("NIL") => "belongs to no conversation".to_owned(),
+        "THREADID" => format!("belongs to the conversation {}", text()),
+        "X-GM-MSGID" => format!("has Gmail's number {}", text()),
+        "X-GM-THRID" => format!("belongs to Gmail's conversation {}", text()),
+        "PREVIEW" | "SNIPPET" => format!("begins with “{}”", text()),
+        "ENVELOPE" => match value.items().get(1).and_then(Token::text).filter(|subject| *subject != "NIL") {
+            Some(subject) => format!("has the subject “{}”", clip(subject)),
+            None => "comes with its main headers".to_owned(),
+        },
+        "BODYSTRUCTURE" | "BODY" => "comes with its structure".to_owned(),
+        "X-GM-LABELS" => {
+            let labels: Vec<String> = texts(value.items()).iter().map(|label| format!("“{label}”")).collect();
+            match labels.as_slice() {
+                [] => "has no labels".to_owned(),
+                [one] => format!("has the label {one}"),
+                several => format!("has the labels {}", list(several)),
+            }
+        }
+        _ => {
+            let bytes = match value {
+                Token::Literal(bytes) => format!(" ({})", size(*bytes)),
+                Token::Quoted(text) => format!(" ({})", size(text.len() as u64)),
+                _ => String::new(),
+            };
+            format!("comes with {}{bytes}", item_name(name, false))
+        }
+    }
+}
+
+fn texts(words: &[Token]) -> Vec<String> {
+    words.iter().filter_map(Token::text).map(clip).collect()
 }
 
 /// Whether asking for this item sets \Seen (RFC 9051 §6.4.5).
@@ -52,6 +127,9 @@ fn item_name(item: &str, several: bool) -> String {
         "X-GM-THRID" => ("Gmail's number of the conversation", "Gmail's numbers of the conversations"),
         "X-GM-LABELS" => ("Gmail's labels", "Gmail's labels"),
         "PREVIEW" => ("the first words", "the first words"),
+        "EMAILID" => ("lasting name", "lasting names"),
+        "THREADID" => ("name of the conversation", "names of the conversations"),
+        "SAVEDATE" => ("date of being put here", "dates of being put here"),
         _ => return section(item, &upper),
     };
     if several { many.to_owned() } else { one.to_owned() }
@@ -89,6 +167,8 @@ fn section(item: &str, upper: &str) -> String {
     match stretch.split_once('.').map(|(from, length)| (from.parse::<u64>(), length.parse::<u64>())) {
         Some((Ok(0), Ok(length))) => format!("the first {} of {text}", size(length)),
         Some((Ok(from), Ok(length))) => format!("{} from byte {from} on of {text}", size(length)),
+        // An answer names only where the stretch begins.
+        None if stretch.parse::<u64>().is_ok() => format!("a stretch from byte {stretch} on of {text}"),
         _ => text,
     }
 }
@@ -119,7 +199,8 @@ pub(super) fn search_keys(words: &[Token], uid: bool) -> String {
     {
         words = rest;
     }
-    let keys = list(&keys(words));
+    let mut strange = Vec::new();
+    let keys = list(&keys(words, &mut strange));
     let asked = match (wants.first().map(String::as_str), uid) {
         (Some("COUNT"), _) if wants.len() == 1 => "asks how many there are",
         (Some("MAX"), _) if wants.len() == 1 => "asks for the last",
@@ -128,13 +209,15 @@ pub(super) fn search_keys(words: &[Token], uid: bool) -> String {
         (_, false) => "asks for the numbers",
     };
     let kept = if wants.iter().any(|want| want == "SAVE") { ", to be kept as $ for the next command" } else { "" };
-    format!("{asked} of these messages: {keys}{kept}")
+    let options = strangers(Protocol::Imap, Category::ListOption, wants.iter().map(String::as_str));
+    clauses([format!("{asked} of these messages: {keys}{kept}"), unknown_ones(&strange), options])
 }
 
-fn keys(words: &[Token]) -> Vec<String> {
+/// `strange` takes the keys that no table knows.
+fn keys(words: &[Token], strange: &mut Vec<String>) -> Vec<String> {
     let mut said = Vec::new();
     let mut rest = words;
-    while let Some((key, used)) = key(rest, 0) {
+    while let Some((key, used)) = key(rest, 0, strange) {
         said.push(key);
         rest = &rest[used..];
     }
@@ -145,13 +228,13 @@ fn keys(words: &[Token]) -> Vec<String> {
 const NESTED_MAX: usize = 8;
 
 /// One search key, and how many tokens it took.
-fn key(words: &[Token], depth: usize) -> Option<(String, usize)> {
+fn key(words: &[Token], depth: usize, strange: &mut Vec<String>) -> Option<(String, usize)> {
     let first = words.first()?;
     if depth > NESTED_MAX {
         return Some(("and more".to_owned(), words.len()));
     }
     if let Token::List(inner) = first {
-        return Some((format!("({})", list(&keys(inner))), 1));
+        return Some((format!("({})", list(&keys(inner, strange))), 1));
     }
     let Some(word) = first.text() else { return Some(("a text that follows".to_owned(), 1)) };
     let upper = word.to_ascii_uppercase();
@@ -207,15 +290,24 @@ fn key(words: &[Token], depth: usize) -> Option<(String, usize)> {
         "EMAILID" | "THREADID" | "X-GM-MSGID" | "X-GM-THRID" | "X-GM-LABELS" | "FILTER" => {
             (format!("{upper} {}", value(1)), 2)
         }
-        "NOT" => key(words.get(1..)?, depth + 1).map(|(inner, used)| (format!("not: {inner}"), used + 1))?,
-        "FUZZY" => key(words.get(1..)?, depth + 1).map(|(inner, used)| (format!("roughly {inner}"), used + 1))?,
+        "SAVEDSINCE" => (day("put here since"), 2),
+        "SAVEDBEFORE" => (day("put here before"), 2),
+        "SAVEDON" => (day("put here on"), 2),
+        "ANNOTATION" => ("with a matching note".to_owned(), 4),
+        "NOT" => key(words.get(1..)?, depth + 1, strange).map(|(inner, used)| (format!("not: {inner}"), used + 1))?,
+        "FUZZY" => {
+            key(words.get(1..)?, depth + 1, strange).map(|(inner, used)| (format!("roughly {inner}"), used + 1))?
+        }
         "OR" => {
-            let (left, used) = key(words.get(1..)?, depth + 1)?;
-            let (right, more) = key(words.get(1 + used..)?, depth + 1)?;
+            let (left, used) = key(words.get(1..)?, depth + 1, strange)?;
+            let (right, more) = key(words.get(1 + used..)?, depth + 1, strange)?;
             (format!("{left} or {right}"), 1 + used + more)
         }
         _ if word.starts_with(|c: char| c.is_ascii_digit() || c == '*' || c == '$') => (set(word, false), 1),
-        _ => (clip(word), 1),
+        _ => {
+            strange.extend(doubtful(Protocol::Imap, Category::SearchKey, word));
+            (clip(word), 1)
+        }
     })
     .map(|(text, used)| (text, used.min(words.len())))
 }
@@ -243,6 +335,17 @@ mod tests {
             "40:41 (X-GM-LABELS FLAGS)",
             "asks for Gmail's labels and flags of messages with UID 40 to 41",
         );
+        says(
+            "FETCH",
+            "3 (FOO FLGAS BODY.PEAK[1])",
+            "asks for FOO, FLGAS and part 1 of message 3; unknown: FOO, FLGAS (perhaps FLAGS) and BODY.PEAK[] (perhaps \
+             BODY.PEEK[])",
+        );
+        says(
+            "UID FETCH",
+            "1:9 (UID EMAILID THREADID)",
+            "asks for UIDs, lasting names and names of the conversations of messages with UID 1 to 9",
+        );
         says("UID STORE", "41 +X-GM-LABELS (Later)", "gives the label “Later” to the message with UID 41");
         says("FETCH", "3 BODY.PEEK[1.2.MIME]", "asks for the headers of part 1.2 of message 3");
         says("FETCH", "3 BODY.PEEK[]<0.2048>", "asks for the first 2 kB of the whole text of message 3");
@@ -264,6 +367,12 @@ mod tests {
         );
         says("UID SEARCH", "UIDAFTER 4 UNSEEN", "asks for the UIDs of these messages: with a UID above 4 and not read");
         says("SEARCH", "NOT", "asks for the numbers of these messages: ");
+        says(
+            "SEARCH",
+            "UNSENE (SINCE 1-Feb-2026 FLAGED)",
+            "asks for the numbers of these messages: UNSENE and (arrived since 1-Feb-2026 and FLAGED); unknown: UNSENE \
+             (perhaps UNSEEN) and FLAGED (perhaps FLAGGED)",
+        );
         let deep = "NOT ".repeat(500) + "SEEN";
         assert!(command("SEARCH", &deep, None).text.len() < 400);
     }
@@ -290,6 +399,26 @@ mod tests {
             "STORE",
             "12 +FLAGS.SILENT (\\Seen)",
             "marks message 12 as read (\\Seen), without asking for the new flags",
+        );
+        says(
+            "STORE",
+            "12 +FLAGS ($Junkk Work)",
+            "marks message 12 as $Junkk and Work; unknown: $Junkk (perhaps $Junk)",
+        );
+        says(
+            "ENABLE",
+            "CONDSTROE QRESYNC",
+            "switches on CONDSTROE and QRESYNC; unknown: CONDSTROE (perhaps CONDSTORE)",
+        );
+        says(
+            "STATUS",
+            "INBOX (MESSAGSE)",
+            "asks about INBOX without opening it: MESSAGSE; unknown: MESSAGSE (perhaps MESSAGES)",
+        );
+        says(
+            "LIST",
+            "(SUBSCRIBD) \"\" * RETURN (CHILDREN BAR)",
+            "asks for all mailboxes, with whether there are others below; unknown: SUBSCRIBD (perhaps SUBSCRIBED) and BAR",
         );
         says("UID MOVE", "4:6 Trash", "moves messages with UID 4 to 6 to “Trash”");
         says(

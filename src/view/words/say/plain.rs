@@ -19,29 +19,22 @@ pub(in crate::view::words) fn clip(value: &str) -> String {
     if value.chars().count() > VALUE_MAX { format!("{clean}…") } else { clean }
 }
 
-/// `35 MB`, `1.2 kB`, `512 bytes`. Whole multiples of 1024² count as such, since limits are mostly set so.
+/// `35 MB`, `1.2 kB`, `512 bytes`: each unit 1024 of the one before, as mail programs show sizes and limits are set.
 pub(super) fn size(bytes: u64) -> String {
-    const KIB: u64 = 1 << 10;
-    const MIB: u64 = 1 << 20;
-    const GIB: u64 = 1 << 30;
-    match bytes {
-        1 => "1 byte".to_owned(),
-        0..1000 => format!("{bytes} bytes"),
-        _ if bytes.is_multiple_of(GIB) => format!("{} GB", bytes / GIB),
-        _ if bytes.is_multiple_of(MIB) => format!("{} MB", bytes / MIB),
-        _ if bytes.is_multiple_of(KIB) && bytes < MIB => format!("{} kB", bytes / KIB),
-        1000..1_000_000 => tenths(bytes, 1000, "kB"),
-        1_000_000..1_000_000_000 => tenths(bytes, 1_000_000, "MB"),
-        _ => tenths(bytes, 1_000_000_000, "GB"),
+    const UNITS: [&str; 3] = ["kB", "MB", "GB"];
+    if bytes < 1024 {
+        return if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") };
     }
-}
-
-fn tenths(bytes: u64, unit: u64, name: &str) -> String {
-    let tenths = u128::from(bytes) * 10 / u128::from(unit);
-    if tenths.is_multiple_of(10) || tenths >= 1000 {
-        format!("{} {name}", tenths / 10)
+    let mut unit = 0;
+    let tenths = |unit: usize| (u128::from(bytes) * 10 + (512 << (10 * unit))) >> (10 * (unit + 1));
+    while tenths(unit) >= 10_240 && unit + 1 < UNITS.len() {
+        unit += 1;
+    }
+    let (whole, tenth) = (tenths(unit) / 10, tenths(unit) % 10);
+    if tenth == 0 || whole >= 100 {
+        format!("{whole} {}", UNITS[unit])
     } else {
-        format!("{}.{} {name}", tenths / 10, tenths % 10)
+        format!("{whole}.{tenth} {}", UNITS[unit])
     }
 }
 
@@ -55,7 +48,16 @@ pub(super) fn count(number: u64, thing: &str) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`, and the number of those left out.
-pub(super) fn list<S: AsRef<str>>(things: &[S]) -> String {
+pub(in crate::view::words) fn list<S: AsRef<str>>(things: &[S]) -> String {
+    joined(things, "and")
+}
+
+/// `a`, `a or b`, `a, b or c`.
+pub(in crate::view::words) fn any_of<S: AsRef<str>>(things: &[S]) -> String {
+    joined(things, "or")
+}
+
+fn joined<S: AsRef<str>>(things: &[S], word: &str) -> String {
     let shown: Vec<&str> = things.iter().take(LISTED_MAX).map(AsRef::as_ref).collect();
     if things.len() > LISTED_MAX {
         return format!("{} and {} more", shown.join(", "), things.len() - LISTED_MAX);
@@ -63,7 +65,7 @@ pub(super) fn list<S: AsRef<str>>(things: &[S]) -> String {
     match shown.split_last() {
         None => String::new(),
         Some((last, [])) => (*last).to_owned(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        Some((last, rest)) => format!("{} {word} {last}", rest.join(", ")),
     }
 }
 
@@ -71,7 +73,7 @@ pub(super) fn list<S: AsRef<str>>(things: &[S]) -> String {
 pub(super) fn set(set: &str, uid: bool) -> String {
     match set {
         "$" => return "the messages that the last search found".to_owned(),
-        "*" => return "the last message".to_owned(),
+        "*" | "*:*" => return "the last message".to_owned(),
         "1:*" | "*:1" | "0:*" => return "all messages".to_owned(),
         _ => {}
     }
@@ -82,8 +84,7 @@ pub(super) fn set(set: &str, uid: bool) -> String {
     if ranges.len() > LISTED_MAX {
         return format!("messages in {} ranges, from {} on", ranges.len(), ranges[0]);
     }
-    let one = ranges.len() == 1 && set.bytes().all(|byte| byte.is_ascii_digit());
-    let noun = match (one, uid) {
+    let noun = match (is_one(set), uid) {
         (true, true) => "the message with UID",
         (true, false) => "message",
         (false, true) => "messages with UID",
@@ -92,10 +93,26 @@ pub(super) fn set(set: &str, uid: bool) -> String {
     format!("{noun} {}", list(&ranges))
 }
 
+/// Whether a sequence set names one message.
+pub(super) fn is_one(set: &str) -> bool {
+    match set.split_once(':') {
+        Some((from, to)) => from == to && !set.contains(','),
+        None => !set.contains([',', '$']),
+    }
+}
+
+/// UIDs or numbers of messages: `UID 7`, `UIDs 4 to 6 and 9`.
+pub(super) fn numbers(noun: &str, set: &str) -> String {
+    let ranges: Vec<String> = set.split(',').map(|part| clip(&range(part))).collect();
+    format!("{noun}{} {}", if is_one(set) { "" } else { "s" }, list(&ranges))
+}
+
+/// The ends of a range may stand in either order (RFC 9051 §9).
 fn range(range: &str) -> String {
     match range.split_once(':') {
-        Some((from, "*")) => format!("{from} to the last"),
-        Some((from, to)) if from == to => from.to_owned(),
+        Some((from, "*") | ("*", from)) if from != "*" => format!("{from} to the last"),
+        Some((from, to)) if from == to => self::range(from),
+        Some((from, to)) if from.parse::<u64>().ok() > to.parse::<u64>().ok() => format!("{to} to {from}"),
         Some((from, to)) => format!("{from} to {to}"),
         None if range == "*" => "the last".to_owned(),
         None => range.to_owned(),
@@ -139,8 +156,10 @@ mod tests {
     #[test]
     fn sizes_read_as_people_say_them() {
         let read = [0, 1, 512, 1024, 10_240, 1500, 36_700_160, 36_700_000, 1 << 30, 5_000_000_000].map(size);
-        let said = ["0 bytes", "1 byte", "512 bytes", "1 kB", "10 kB", "1.5 kB", "35 MB", "36.7 MB", "1 GB", "5 GB"];
+        let said = ["0 bytes", "1 byte", "512 bytes", "1 kB", "10 kB", "1.5 kB", "35 MB", "35 MB", "1 GB", "4.7 GB"];
         assert_eq!(read, said);
+        let edges = [1023, 1_048_575, (1 << 20) + 1, 200_000, u64::MAX].map(size);
+        assert_eq!(edges, ["1023 bytes", "1 MB", "1 MB", "195 kB", "17179869184 GB"]);
     }
 
     #[test]
@@ -156,6 +175,11 @@ mod tests {
             "the messages that the last search found",
         ];
         assert_eq!(read, said);
+        assert_eq!(
+            ["1:1", "5:2", "*:4", "*:*"].map(|text| set(text, false)),
+            ["message 1", "messages 2 to 5", "messages 4 to the last", "the last message"]
+        );
+        assert_eq!(["5", "4:6,9", "7:7"].map(|text| numbers("UID", text)), ["UID 5", "UIDs 4 to 6 and 9", "UID 7"]);
         assert_eq!(set("7", true), "the message with UID 7");
         assert_eq!(set("7,9", true), "messages with UID 7 and 9");
         assert_eq!(set("1,3,5,7,9,11,13,15,17,19", false), "messages in 10 ranges, from 1 on");

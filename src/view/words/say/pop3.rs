@@ -3,7 +3,7 @@
 //! Does not repeat passwords or checksums.
 
 use super::plain::{clip, count, size};
-use super::{Category, Explained, Protocol, clauses, find, mechanism_sentence, row, split_word, unknown};
+use super::{Asked, Category, Explained, Protocol, clauses, find, mechanism_sentence, row, split_word, unknown};
 
 pub(in crate::view::words) fn command(verb: &str, rest: &str) -> Explained {
     let entry = row(Protocol::Pop3, Category::Command, verb);
@@ -36,29 +36,38 @@ pub(in crate::view::words) fn command(verb: &str, rest: &str) -> Explained {
     Explained::new(text, entry.source)
 }
 
-/// A status line. `completes` is the verb that it answers, where it is known.
-pub(in crate::view::words) fn answer(status: &str, rest: &str, completes: Option<&str>) -> Explained {
+/// A status line. `completes` is the command that it answers, where it is known.
+pub(in crate::view::words) fn answer(status: &str, rest: &str, completes: Option<Asked<'_>>) -> Explained {
     let entry = row(Protocol::Pop3, Category::Reply, status);
     let (code, text) = super::imap_answer::code_of(rest);
-    let told = code.filter(|code| !code.contains(' ')).map(|code| {
-        find(Protocol::Pop3, Category::ResponseCode, code)
-            .map_or_else(|| unknown(Protocol::Pop3, Category::ResponseCode, code), Explained::from)
+    let told = code.and_then(|code| {
+        let (word, value) = split_word(code);
+        match find(Protocol::Pop3, Category::ResponseCode, word) {
+            Some(entry) if value.is_empty() => Some(entry.into()),
+            Some(entry) => Some(Explained::new(format!("{} ({})", entry.sentence, clip(value)), entry.source)),
+            // RFC 2449 §8 knows no values; what has any is text.
+            None if !value.is_empty() => None,
+            None => Some(unknown(Protocol::Pop3, Category::ResponseCode, word)),
+        }
     });
     let mut source = entry.source;
     let outcome = match (status, completes) {
-        ("+OK", Some(verb)) => match accepted(verb, text) {
+        ("+OK", Some(asked)) => match accepted(asked, text) {
             // What it means stands where its command does.
             Some(outcome) => {
-                source = find(Protocol::Pop3, Category::Command, verb).map_or(source, |command| command.source);
+                source = asked.source(Protocol::Pop3).unwrap_or(source);
                 outcome
             }
             None => entry.text.clone(),
         },
-        ("+OK", None) if greets(rest) => "the server greets; the part in <> can be used to log in with APOP".to_owned(),
-        ("-ERR", Some("PASS" | "APOP" | "AUTH")) if told.is_none() => {
+        ("+OK", None) if greets(rest) => {
+            source = "RFC 1939 §7";
+            "the server greets; the part in <> can be used to log in with APOP".to_owned()
+        }
+        ("-ERR", Some(asked)) if logs_in(asked) && told.is_none() => {
             "the login failed: most often name or password is wrong".to_owned()
         }
-        ("-ERR", Some(verb)) => format!("{verb} was refused"),
+        ("-ERR", Some(asked)) => format!("{} was refused", clip(asked.verb)),
         _ => entry.text.clone(),
     };
     match told {
@@ -72,21 +81,28 @@ fn greets(rest: &str) -> bool {
     rest.split_once('<').and_then(|(_, inner)| inner.split_once('>')).is_some_and(|(stamp, _)| stamp.contains('@'))
 }
 
-fn accepted(verb: &str, text: &str) -> Option<String> {
+/// Whether the command ends a login; AUTH alone asks for the list of mechanisms.
+fn logs_in(asked: Asked<'_>) -> bool {
+    matches!(asked.verb, "PASS" | "APOP") || asked.verb == "AUTH" && !asked.rest.trim().is_empty()
+}
+
+/// LIST, UIDL and AUTH mean another thing without an argument: many lines follow, whatever stands behind the +OK.
+fn accepted(asked: Asked<'_>, text: &str) -> Option<String> {
     let numbers: Vec<u64> = text.split(' ').map_while(|word| word.parse().ok()).collect();
-    Some(match (verb, numbers.as_slice()) {
+    let alone = asked.rest.trim().is_empty();
+    Some(match (asked.verb, numbers.as_slice()) {
         ("STAT", [messages, bytes, ..]) => {
             format!("the mailbox holds {}, {} in all", count(*messages, "message"), size(*bytes))
         }
+        ("LIST", _) if alone => "the sizes follow, a message a line: number and bytes".to_owned(),
         ("LIST", [message, bytes, ..]) => format!("message {message} has {}", size(*bytes)),
-        ("LIST", _) => "the sizes follow, a message a line: number and bytes".to_owned(),
+        ("UIDL", _) if alone => "the lasting names follow, a message a line: number and name".to_owned(),
         ("UIDL", [message, ..]) => format!("the lasting name of message {message} stands behind it"),
-        ("UIDL", _) => "the lasting names follow, a message a line: number and name".to_owned(),
+        ("AUTH", _) if alone => "the mechanisms follow, one a line, up to a dot alone on a line".to_owned(),
         ("RETR" | "TOP", _) => "the message follows, up to a dot alone on a line".to_owned(),
         ("CAPA", _) => "what the server can do follows, up to a dot alone on a line".to_owned(),
         ("USER", _) => "the name is taken; now the password".to_owned(),
-        ("PASS" | "APOP", _) => "the login worked".to_owned(),
-        ("AUTH", _) => "the login worked, or the list of mechanisms follows".to_owned(),
+        ("PASS" | "APOP" | "AUTH", _) => "the login worked".to_owned(),
         ("STLS", _) => "the encryption begins now".to_owned(),
         ("DELE", _) => "the message is marked for removal".to_owned(),
         ("RSET", _) => "no message is marked for removal any more".to_owned(),
@@ -112,11 +128,25 @@ mod tests {
 
     #[test]
     fn answers_are_read_by_their_command() {
-        assert_eq!(answer("+OK", " 2 320", Some("STAT")).text, "the mailbox holds 2 messages, 320 bytes in all");
-        assert_eq!(answer("+OK", "1 1024", Some("LIST")).text, "message 1 has 1 kB");
-        assert!(answer("+OK", "POP3 ready <1896.697@mail.example>", None).text.contains("APOP"));
-        let refused = answer("-ERR", "[IN-USE] locked", Some("PASS"));
+        let asked = |verb, rest| Some(Asked { verb, rest });
+        let text = |rest, asked| answer("+OK", rest, asked).text;
+        assert_eq!(text(" 2 320", asked("STAT", "")), "the mailbox holds 2 messages, 320 bytes in all");
+        assert_eq!(text("1 1024", asked("LIST", "1")), "message 1 has 1 kB");
+        assert_eq!(text("2 320", asked("LIST", "")), "the sizes follow, a message a line: number and bytes");
+        assert_eq!(
+            text("2 messages", asked("UIDL", "")),
+            "the lasting names follow, a message a line: number and name"
+        );
+        assert_eq!(text("done", asked("AUTH", "PLAIN")), "the login worked");
+        assert!(text("here", asked("AUTH", "")).starts_with("the mechanisms follow"));
+        let greeting = answer("+OK", "POP3 ready <1896.697@mail.example>", None);
+        assert!(greeting.text.contains("APOP") && greeting.source == "RFC 1939 §7", "{greeting:?}");
+        let refused = answer("-ERR", "[IN-USE] locked", asked("PASS", ""));
         assert!(refused.text.starts_with("PASS was refused; another program"), "{}", refused.text);
         assert_eq!(refused.source, "RFC 2449 §8.1.2");
+        let web = answer("-ERR", "[WEBALERT https://mail.example/x] Web login required.", asked("PASS", ""));
+        assert!(web.text.ends_with("(https://mail.example/x)"), "{}", web.text);
+        let text = answer("-ERR", "[no code] at all", asked("DELE", "1"));
+        assert_eq!(text.text, "DELE was refused");
     }
 }

@@ -2,12 +2,13 @@
 //! Takes a verb and the rest of its line; gives a sentence and its source.
 //! Does not repeat what follows a mechanism in AUTH.
 
-use super::plain::{clip, size};
+use super::plain::{any_of, clip, count, size};
 use super::{
     Category, Explained, Protocol, clauses, find, mechanism_sentence, row, split_word, strip_prefix_ignoring_case,
+    unknown,
 };
 
-pub(in crate::view::words) use super::smtp_answer::{answer, extension};
+pub(in crate::view::words) use super::smtp_answer::{answer, extension, extensions};
 
 pub(in crate::view::words) fn command(verb: &str, rest: &str) -> Explained {
     let entry = row(Protocol::Smtp, Category::Command, verb);
@@ -109,8 +110,8 @@ fn parameter(text: &str) -> String {
         ("RET", _) if value.eq_ignore_ascii_case("HDRS") => "a failure report shall hold its headers only".to_owned(),
         ("NOTIFY", _) if value.eq_ignore_ascii_case("NEVER") => "no report shall be sent".to_owned(),
         ("NOTIFY", _) => {
-            let cases = value.to_ascii_lowercase().replace(',', ", ");
-            format!("a report shall be sent on {}", clip(&cases))
+            let cases = value.to_ascii_lowercase();
+            format!("a report shall be sent on {}", any_of(&cases.split(',').map(clip).collect::<Vec<_>>()))
         }
         ("ENVID", _) => format!("reports shall carry the number {value_words}"),
         ("ORCPT", _) => format!("it was first written as {}", clip(value.split_once(';').map_or(value, |(_, to)| to))),
@@ -118,14 +119,14 @@ fn parameter(text: &str) -> String {
         ("REQUIRETLS", _) => "it must travel encrypted all the way".to_owned(),
         ("AUTH", _) if value == "<>" => "who handed it in first is not known".to_owned(),
         ("AUTH", _) => format!("it was handed in by {value_words}"),
-        ("HOLDFOR", Ok(seconds)) => format!("it shall be sent after {seconds} seconds"),
+        ("HOLDFOR", Ok(seconds)) => format!("it shall be sent after {}", count(seconds, "second")),
         ("HOLDUNTIL", _) => format!("it shall be sent at {value_words}"),
         (name, _) => match find(Protocol::Smtp, Category::Parameter, name) {
             Some(entry) => {
                 let sentence = entry.sentence.split_once(": ").map_or(entry.sentence, |(_, sentence)| sentence);
                 if value.is_empty() { sentence.to_owned() } else { format!("{sentence} ({value_words})") }
             }
-            None => format!("unknown parameter {}", clip(name)),
+            None => unknown(Protocol::Smtp, Category::Parameter, name).text,
         },
     }
 }
@@ -155,8 +156,15 @@ mod tests {
         says("RCPT", "TO:<bob@mail.example>", "names the recipient bob@mail.example");
         says(
             "RCPT",
-            "to:<\"a>b\"@mail.example> NOTIFY=SUCCESS,FAILURE XTRA=1",
-            "names the recipient \"a>b\"@mail.example; a report shall be sent on success, failure; unknown parameter XTRA",
+            "to:<\"a>b\"@mail.example> NOTIFY=SUCCESS,FAILURE,DELAY XTRA=1",
+            "names the recipient \"a>b\"@mail.example; a report shall be sent on success, failure or delay; XTRA is an \
+             unknown parameter, perhaps a private extension",
+        );
+        says(
+            "MAIL",
+            "FROM:<a@b.example> SZIE=3 HOLDFOR=1",
+            "begins a message from a@b.example; SZIE is an unknown parameter; perhaps SIZE was meant; it shall be sent \
+             after 1 second",
         );
         says("BDAT", "1024 LAST", "sends a piece of the message of 1 kB, the last");
         assert!(!command("AUTH", "PLAIN AGpvZQBzZXNhbWU=").text.contains("AGpv"));

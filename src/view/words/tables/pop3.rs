@@ -108,6 +108,8 @@ table! { CODES, ResponseCode:
     "the server has a problem that somebody must mend; asking for the password again is of no use"
     "AUTH" "RFC 3206 §5"
     "name or password is wrong, or the account may not log in this way"
+    "WEBALERT" "Gmail, not published"
+    "the person should sign in once in a web browser, at the address that follows, to allow this login"
     "UTF8" "RFC 6856 §5"
     "the message or mailbox needs UTF-8, which the client must switch on first"
 }

@@ -130,6 +130,8 @@ table! { KEYWORDS, Flag:
     "Fastmail's own mark, for a note of the person"
     "$X-Me-Annot-2" "Fastmail"
     "Fastmail's own mark, for a note of the person"
+    "$NotPhishing" "Gmail, not published"
+    "judged not to be an attempt to steal data"
     "$ATTACHMENT" "unregistered"
     "the message has an attachment; the registered word is $hasattachment"
 }

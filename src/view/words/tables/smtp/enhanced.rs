@@ -1,5 +1,5 @@
-//! Enhanced status codes: three numbers, class, subject and detail. The class stands here as X.
-//! Takes nothing; gives rows of word, source and sentence.
+//! Enhanced status codes: three numbers, class, subject and detail. The class stands here as X, save where all three
+//! together mean something of their own. Takes nothing; gives rows of word, source and sentence.
 //! Does not know the classes, 2 done, 4 not now, 5 never: these are put before the sentence elsewhere.
 
 table! { CODES, EnhancedCode:
@@ -104,13 +104,15 @@ table! { CODES, EnhancedCode:
     "X.6.10" "RFC 6531 §4.2"
     "obsolete, the same as X.6.8: the answer would need UTF-8"
     "X.7.0" "RFC 3463 §3.8"
-    "something about security or policy; also the usual code of a login that worked"
+    "something about security or policy"
+    "2.7.0" "RFC 4954 §6"
+    "the login worked, as this code mostly says"
     "X.7.1" "RFC 3463 §3.8"
     "not allowed: the sender may not send this to that recipient, often because of spam rules or relaying"
     "X.7.2" "RFC 3463 §3.8"
     "the sender may not write to this mailing list"
     "X.7.3" "RFC 3463 §3.8"
-    "the message would have to change from one way of securing it to another, which is not possible"
+    "the message would have to change from one way of securing it to another, which is not possible; Exchange says it of logins that it refuses"
     "X.7.4" "RFC 3463 §3.8"
     "the security that the message asks for is not supported"
     "X.7.5" "RFC 3463 §3.8"

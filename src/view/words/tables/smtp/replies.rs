@@ -3,6 +3,8 @@
 //! Does not know which command a reply answers; what is said with that is made elsewhere.
 
 table! { REPLIES, Reply:
+    "050" "sendmail"
+    "the server tells what it does, as VERB asked it to"
     "211" "RFC 5321 §4.2.3"
     "the server's status, or help"
     "214" "RFC 5321 §4.2.3"
