@@ -324,6 +324,7 @@ fn merged(events: &[Event<'static>]) -> Vec<(Origin, Vec<u8>, bool, String)> {
             Body::Command(command) => format!("command {} {:?} {:?}", command.verb, command.tag, command.args),
             Body::Reply(reply) => format!("reply {} {:?} {} {:?}", reply.status, reply.code, reply.text, reply.values),
             Body::Auth(auth) => format!("auth {:?} {} {:?}", auth.user, auth.step, auth.args),
+            Body::Continue(go) => format!("continue {:?} {:?}", go.decoded, go.values),
             other => other.kind().to_owned(),
         };
         match (&event.body, joined.last_mut()) {

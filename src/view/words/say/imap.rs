@@ -2,7 +2,7 @@
 //! Takes a command's verb and the rest of its line; gives a sentence and its source.
 //! Does not repeat what may be secret: of LOGIN the name only, of AUTHENTICATE the mechanism only.
 
-use super::imap_fetch::{fetch_items, search_keys};
+use super::imap_fetch::{fetch_items, search_keys, strange_options};
 use super::imap_tokens::{Token, tokens};
 use super::plain::{clip, count, list, mailbox, set, size};
 use super::{Category, Explained, Protocol, clauses, find, mechanism_sentence, row, strangers};
@@ -93,13 +93,14 @@ fn texts(words: &[Token]) -> Vec<String> {
 
 fn select_options(words: &[Token]) -> String {
     let options = words.get(1).map(Token::items).unwrap_or_default();
-    if options.iter().any(|option| option.is_atom("QRESYNC")) {
-        return "asks at once for what changed and went since last time".to_owned();
-    }
-    if options.iter().any(|option| option.is_atom("CONDSTORE")) {
-        return "wants the number of each change".to_owned();
-    }
-    String::new()
+    let wants = if options.iter().any(|option| option.is_atom("QRESYNC")) {
+        "asks at once for what changed and went since last time"
+    } else if options.iter().any(|option| option.is_atom("CONDSTORE")) {
+        "wants the number of each change"
+    } else {
+        ""
+    };
+    clauses([wants.to_owned(), strange_options(options)])
 }
 
 fn use_of(words: &[Token]) -> Option<String> {
@@ -141,7 +142,10 @@ fn listing(verb: &str, words: &[Token]) -> Option<String> {
     let with = if extra.is_empty() { String::new() } else { format!(", with {}", list(&extra)) };
     let options = selection.iter().map(String::as_str).chain(wanted.iter().filter_map(Token::text));
     let strange = strangers(Protocol::Imap, Category::ListOption, options);
-    Some(clauses([format!("asks for {what}{which}{with}"), strange]))
+    let numbers = wanted.iter().position(|word| word.is_atom("STATUS")).and_then(|at| wanted.get(at + 1));
+    let numbers = numbers.map(Token::items).unwrap_or_default().iter().filter_map(Token::text);
+    let numbers = strangers(Protocol::Imap, Category::StatusItem, numbers);
+    Some(clauses([format!("asks for {what}{which}{with}"), strange, numbers]))
 }
 
 fn returns(option: &Token) -> Option<&'static str> {

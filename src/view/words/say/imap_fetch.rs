@@ -4,7 +4,7 @@
 
 use super::imap::{flag_meaning, flag_strangers};
 use super::imap_tokens::Token;
-use super::plain::{clip, list, set, size};
+use super::plain::{clip, count, list, set, size};
 use super::{Category, Protocol, clauses, doubtful, find, strangers, unknown_ones};
 
 /// `asks for flags and sizes of messages 1 to 25`.
@@ -29,7 +29,14 @@ pub(super) fn fetch_items(which: &str, words: &[Token], uid: bool) -> String {
             (false, _) => String::new(),
         },
         strange_items(items),
+        strange_options(modifiers),
     ])
+}
+
+/// Options in brackets that no table knows; their values are numbers, ranges or lists.
+pub(super) fn strange_options(options: &[Token]) -> String {
+    let names = options.iter().filter_map(Token::text).filter(|name| name.starts_with(|c: char| c.is_alphabetic()));
+    strangers(Protocol::Imap, Category::ListOption, names)
 }
 
 /// Items that no table knows; those with a section are judged by the name before it.
@@ -188,10 +195,12 @@ fn title_case(field: &str) -> String {
 pub(super) fn search_keys(words: &[Token], uid: bool) -> String {
     let mut words = words;
     let mut wants = Vec::new();
+    let mut strange_wants = String::new();
     if let [first, Token::List(options), rest @ ..] = words
         && first.is_atom("RETURN")
     {
         wants = options.iter().filter_map(Token::text).map(str::to_ascii_uppercase).collect();
+        strange_wants = strange_options(options);
         words = rest;
     }
     if let [first, _, rest @ ..] = words
@@ -209,8 +218,7 @@ pub(super) fn search_keys(words: &[Token], uid: bool) -> String {
         (_, false) => "asks for the numbers",
     };
     let kept = if wants.iter().any(|want| want == "SAVE") { ", to be kept as $ for the next command" } else { "" };
-    let options = strangers(Protocol::Imap, Category::ListOption, wants.iter().map(String::as_str));
-    clauses([format!("{asked} of these messages: {keys}{kept}"), unknown_ones(&strange), options])
+    clauses([format!("{asked} of these messages: {keys}{kept}"), unknown_ones(&strange), strange_wants])
 }
 
 /// `strange` takes the keys that no table knows.
@@ -285,8 +293,11 @@ fn key(words: &[Token], depth: usize, strange: &mut Vec<String>) -> Option<(Stri
         "UIDAFTER" => (format!("with a UID above {}", value(1)), 2),
         "UIDBEFORE" => (format!("with a UID below {}", value(1)), 2),
         "MODSEQ" => (format!("changed since change {}", value(1)), 2),
-        "YOUNGER" => (format!("younger than {} seconds", value(1)), 2),
-        "OLDER" => (format!("older than {} seconds", value(1)), 2),
+        "YOUNGER" | "OLDER" => {
+            let seconds =
+                words.get(1).and_then(Token::number).map_or_else(|| value(1), |number| count(number, "second"));
+            (format!("{} than {seconds}", upper.to_ascii_lowercase()), 2)
+        }
         "EMAILID" | "THREADID" | "X-GM-MSGID" | "X-GM-THRID" | "X-GM-LABELS" | "FILTER" => {
             (format!("{upper} {}", value(1)), 2)
         }
@@ -417,9 +428,28 @@ mod tests {
         );
         says(
             "LIST",
-            "(SUBSCRIBD) \"\" * RETURN (CHILDREN BAR)",
-            "asks for all mailboxes, with whether there are others below; unknown: SUBSCRIBD (perhaps SUBSCRIBED) and BAR",
+            "(SUBSCRIBD) \"\" * RETURN (CHILDREN BAR STATUS (UNSENE))",
+            "asks for all mailboxes, with whether there are others below and numbers about each; unknown: SUBSCRIBD \
+             (perhaps SUBSCRIBED) and BAR; unknown: UNSENE (perhaps UNSEEN)",
         );
+        says("SELECT", "INBOX (CONDSTOR)", "opens INBOX to read and change it; unknown: CONDSTOR (perhaps CONDSTORE)");
+        says(
+            "FETCH",
+            "1 FLAGS (CHANGEDSINC 12)",
+            "asks for flags of message 1; unknown: CHANGEDSINC (perhaps CHANGEDSINCE)",
+        );
+        says("UID FETCH", "1:* FLAGS (PARTIAL -1:-30)", "asks for flags of all messages");
+        says(
+            "SEARCH",
+            "RETURN (PARTIAL 1:9 CUONT) ALL",
+            "asks for the numbers of these messages: all; unknown: CUONT (perhaps COUNT)",
+        );
+        says(
+            "LIST",
+            "\"\" * RETURN (METADATA (\"/shared/comment\"))",
+            "asks for all mailboxes, with the notes on each",
+        );
+        says("SEARCH", "YOUNGER 1", "asks for the numbers of these messages: younger than 1 second");
         says("UID MOVE", "4:6 Trash", "moves messages with UID 4 to 6 to “Trash”");
         says(
             "ID",
