@@ -15,6 +15,8 @@ mod diff;
 mod findings;
 mod laws;
 #[cfg(feature = "proxy")]
+mod pasted;
+#[cfg(feature = "proxy")]
 mod practice_clients;
 #[cfg(feature = "proxy")]
 mod practice_demo;

@@ -2,6 +2,7 @@
 //! Takes mechanism, step, decoded challenges, the client's parts that are not secret, the server's refusal; gives sentences.
 //! Does not know passwords or tokens, and says so where a reason is only likely.
 
+mod login;
 mod token;
 mod why;
 
@@ -12,6 +13,7 @@ use super::{Category, Explained, Protocol, find};
 use crate::event::Side;
 use crate::proto::sasl::Exchange;
 
+pub(super) use login::{Login, Refusal};
 pub use why::{Advice, Failure, why};
 
 /// A challenge as it stands in a server's line, in base64.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::event::{Auth, Body, Command, Continue, Event, Greeting, Reply, Seq, Tls};
 use crate::findings;
 
-use super::auth::{self, Failure};
+use super::auth::{self, Login, Refusal};
 use super::lines::{imap_answer, imap_verb};
 use super::say::{Asked, Waiting, clip, imap, pop3, sieve, smtp, strange_capabilities};
 use super::{Category, Explained, Protocol, find};
@@ -34,31 +34,6 @@ pub struct Explainer {
     login: Option<Login>,
     /// Whether the client's leg is encrypted.
     encrypted: bool,
-}
-
-/// A login under way, as far as its refusal can be read from it.
-#[derive(Clone, Debug, Default)]
-struct Login {
-    mechanism: String,
-    /// The last challenge, decoded, and what a token in it says.
-    challenge: Option<String>,
-    token: Map<String, Value>,
-    /// What the client said of binding the login to the TLS connection.
-    binding: Option<String>,
-    cancelled: bool,
-    malformed: bool,
-}
-
-impl Login {
-    /// Takes what a message of the client says of itself.
-    fn heard(&mut self, parts: &Map<String, Value>) {
-        let is = |name: &str| parts.get(name).and_then(Value::as_bool) == Some(true);
-        self.cancelled |= is("cancel");
-        self.malformed |= is("malformed");
-        if let Some(flag) = parts.get("channel_binding").and_then(Value::as_str) {
-            self.binding.get_or_insert_with(|| flag.to_owned());
-        }
-    }
 }
 
 impl Explainer {
@@ -119,11 +94,7 @@ impl Explainer {
         Some(match self.protocol? {
             Protocol::Imap => imap::greeting(imap_answer(behind_word(line))),
             Protocol::Smtp => smtp::answer(&greeting.status, &[&greeting.text], None),
-            Protocol::Pop3 => {
-                let told = pop3::answer(&greeting.status, behind_word(line), None);
-                let plain = greeting.status == "+OK" && !told.text.contains("greets");
-                if plain { Explained::new("the server greets and is ready", "RFC 1939 §4") } else { told }
-            }
+            Protocol::Pop3 => pop3::greeting(&greeting.status, behind_word(line)),
             Protocol::Sieve => sieve::greeting(&sieve::lines_of(wire, &greeting.status), &greeting.status),
             Protocol::Sasl => return None,
         })
@@ -150,7 +121,7 @@ impl Explainer {
         self.commands.push_back((seq, Waiting::new(&command.verb, rest)));
         if logs_in(&command.verb) {
             let mechanism = args.get("mechanism").and_then(Value::as_str).unwrap_or_default();
-            self.login = Some(Login { mechanism: mechanism.to_owned(), ..Login::default() });
+            self.login = Some(Login::new(mechanism));
         }
         if args.get("initial").and_then(Value::as_bool) != Some(true) {
             return Some(told);
@@ -171,9 +142,7 @@ impl Explainer {
             return None;
         }
         let (none, login) = (Map::new(), self.login.as_mut()?);
-        let parts = parts.unwrap_or(&none);
-        login.heard(parts);
-        Some(auth::response(&login.mechanism, 1, user, parts))
+        Some(login.answered(1, user, parts.unwrap_or(&none)))
     }
 
     /// A line that goes on with a command: the end of IDLE, or of a command whose first response was a literal.
@@ -233,29 +202,21 @@ impl Explainer {
         if !refused || reply.data.is_some() {
             return told;
         }
-        let failure = Failure {
+        let refusal = Refusal {
             protocol: Some(protocol),
-            mechanism: &login.mechanism,
             encrypted: Some(self.encrypted),
             status: &reply.status,
-            code: reply.code.as_deref().and_then(|code| code.split(' ').next()),
+            code: reply.code.as_deref(),
             text: &reply.text,
-            challenge: login.challenge.as_deref(),
-            token: Some(&login.token).filter(|token| !token.is_empty()),
-            binding: login.binding.as_deref(),
-            cancelled: login.cancelled,
-            malformed: login.malformed,
         };
-        auth::why(&failure).explained()
+        auth::why(&login.failure(&refusal)).explained()
     }
 
     fn go_ahead(&mut self, go_ahead: &Continue) -> Option<Explained> {
         let protocol = self.protocol?;
         if let Some(login) = self.login.as_mut().filter(|login| !login.mechanism.is_empty() && go_ahead.status != "354")
         {
-            login.challenge.clone_from(&go_ahead.decoded);
-            login.token = go_ahead.values.map();
-            return Some(auth::challenge(&login.mechanism, &go_ahead.text, go_ahead.decoded.as_deref(), &login.token));
+            return Some(login.challenged(&go_ahead.text, go_ahead.decoded.as_deref(), go_ahead.values.map()));
         }
         let asked = go_ahead.answers.and_then(|of| self.command_of(of));
         match protocol {
@@ -269,17 +230,12 @@ impl Explainer {
 
     fn auth(&mut self, said: &Auth) -> Explained {
         let parts = said.args.map();
-        if let Some(login) = &mut self.login {
-            login.heard(&parts);
-            let refused = login.challenge.as_deref().is_some_and(|challenge| challenge.starts_with("e="));
-            if refused && parts.contains_key("empty") {
-                return Explained::new(
-                    "acknowledges the refusal, so that the server can end the login",
-                    "RFC 5802 §5.1",
-                );
+        match &mut self.login {
+            Some(login) if login.mechanism.eq_ignore_ascii_case(&said.mechanism) => {
+                login.answered(said.step, said.user.as_deref(), &parts)
             }
+            _ => auth::response(&said.mechanism, said.step, said.user.as_deref(), &parts),
         }
-        auth::response(&said.mechanism, said.step, said.user.as_deref(), &parts)
     }
 
     /// The listing behind CAPA's +OK, told once it is whole, however many reads it came in.

@@ -8,7 +8,6 @@ mod lines;
 mod lookup;
 
 mod near;
-mod pasted;
 mod say;
 mod tables;
 

@@ -12,9 +12,9 @@ pub(super) mod sieve;
 pub(super) mod smtp;
 mod smtp_answer;
 
-pub(super) use imap_answer::response_code;
-pub(super) use plain::{any_of, clip, list};
-pub(super) use smtp_answer::{enhanced, is_enhanced};
+pub(super) use imap_answer::{code_of, response_code};
+pub(super) use plain::{any_of, clip, list, size};
+pub(super) use smtp_answer::{enhanced, enhanced_of, is_enhanced};
 
 use super::near::nearest;
 use super::{Category, Entry, Explained, Protocol, entries, find};

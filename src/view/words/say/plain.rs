@@ -20,7 +20,7 @@ pub(in crate::view::words) fn clip(value: &str) -> String {
 }
 
 /// `35 MB`, `1.2 kB`, `512 bytes`: each unit 1024 of the one before, as mail programs show sizes and limits are set.
-pub(super) fn size(bytes: u64) -> String {
+pub(in crate::view::words) fn size(bytes: u64) -> String {
     const UNITS: [&str; 3] = ["kB", "MB", "GB"];
     if bytes < 1024 {
         return if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") };

@@ -76,6 +76,14 @@ pub(in crate::view::words) fn answer(status: &str, rest: &str, completes: Option
     }
 }
 
+/// The server's first line.
+pub(in crate::view::words) fn greeting(status: &str, rest: &str) -> Explained {
+    if status == "+OK" && !greets(rest) {
+        return Explained::new("the server greets and is ready", "RFC 1939 §4");
+    }
+    answer(status, rest, None)
+}
+
 /// RFC 1939 §7: a greeting for APOP holds `<…@…>`.
 fn greets(rest: &str) -> bool {
     rest.split_once('<').and_then(|(_, inner)| inner.split_once('>')).is_some_and(|(stamp, _)| stamp.contains('@'))

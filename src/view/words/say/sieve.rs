@@ -121,14 +121,7 @@ pub(in crate::view::words) fn data(name: &str) -> Option<Explained> {
 /// Each line of a list of capabilities, and the status line behind it.
 pub(in crate::view::words) fn each_capability(wire: &str, status: &str) -> Vec<Explained> {
     let lines = lines_of(wire, status);
-    let each = lines.iter().filter_map(|line| capability_line(line)).map(|(name, value)| {
-        let entry = row(Protocol::Sieve, Category::Capability, &name);
-        match value.as_str() {
-            "" => entry,
-            value => Explained::new(format!("{}: {}", entry.text, clip(value)), entry.source),
-        }
-    });
-    let mut told: Vec<Explained> = each.collect();
+    let mut told: Vec<Explained> = lines.iter().filter_map(|line| one_capability(line)).collect();
     if told.len() == lines.len() {
         told.push(Explained::new("the server is ready", "RFC 5804 §1.3"));
     } else {
@@ -136,6 +129,25 @@ pub(in crate::view::words) fn each_capability(wire: &str, status: &str) -> Vec<E
         told.clear();
     }
     told
+}
+
+/// One line of such a list.
+pub(in crate::view::words) fn one_capability(line: &str) -> Option<Explained> {
+    let (name, value) = capability_line(line)?;
+    let entry = row(Protocol::Sieve, Category::Capability, &name);
+    Some(match value.as_str() {
+        "" => entry,
+        value => Explained::new(format!("{}: {}", entry.text, clip(value)), entry.source),
+    })
+}
+
+/// One line of a list of scripts.
+pub(in crate::view::words) fn one_script(line: &str) -> Option<Explained> {
+    let words = tokens(line);
+    let name = words.first()?.text()?;
+    let active = if words.get(1).is_some_and(|word| word.is_atom("ACTIVE")) { ", which runs on new mail" } else { "" };
+    let source = find(Protocol::Sieve, Category::Command, "LISTSCRIPTS").map_or("", |entry| entry.source);
+    Some(Explained::new(format!("there is the filter script “{}”{active}", clip(name)), source))
 }
 
 /// The lines before a status line that list what the server can do.

@@ -95,6 +95,8 @@ table! { CAPABILITIES, Capability:
     "a proxy may tell the address of the real client"
     "APOP" "RFC 1939 §7"
     "the client can log in with a checksum instead of the password; not registered as a capability"
+    "CAPA" "RFC 2449 §5"
+    "the server tells what it can do; not registered as a capability"
 }
 
 table! { CODES, ResponseCode:
