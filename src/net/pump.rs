@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -136,18 +136,23 @@ impl Pump {
         });
         let _ = tokio::time::timeout(FLUSH_MAX, flush).await;
         if linger {
-            let mut block = vec![0; LINGER_BLOCK];
-            let ends = poll_fn(|cx| {
-                loop {
-                    match self.client.poll_read(cx, &mut block) {
-                        Poll::Ready(Ok(1..)) => {}
-                        Poll::Ready(_) => return Poll::Ready(()),
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
-            });
-            let _ = tokio::time::timeout(LINGER_MAX, ends).await;
+            let _ = tokio::time::timeout(LINGER_MAX, poll_fn(|cx| self.poll_leave(cx))).await;
         }
+    }
+
+    /// Waits until the client leaves. What it still says goes nowhere, and is logged.
+    fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut block = [0; LINGER_BLOCK];
+        while self.track.has_room(cx) {
+            match ready!(self.client.poll_read(cx, &mut block)) {
+                Ok(read @ 1..) => {
+                    let bytes = block.get(..read).unwrap_or_default();
+                    self.session.too_late(clock::now(), Side::Client, bytes, &mut self.track.log());
+                }
+                _ => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
     }
 
     fn leg(&mut self, side: Side) -> Option<&mut Leg> {
@@ -194,6 +199,13 @@ impl Pump {
     /// Flushes what the other side is to get, then reads more for it.
     fn poll_side(&mut self, cx: &mut Context<'_>, from: Side) -> Poll<Option<Stopped>> {
         let to = from.other();
+        // Half-close is carried over: the other direction goes on. A server that is still to get TLS could not get it then.
+        if self.has_ended(from)
+            && !self.session.owns_server()
+            && let Some(leg) = self.leg(to)
+        {
+            leg.end();
+        }
         if let Some(leg) = self.leg(to)
             && (leg.is_full() || leg.wants_end())
         {
@@ -246,12 +258,7 @@ impl Pump {
         }
         let mut out = Outbox::default();
         self.session.end(clock::now(), from, &mut self.track.log(), &mut out);
-        let broken = self.send(cx, &out);
-        // Half-close is carried over: the other direction goes on.
-        if let Some(leg) = self.leg(from.other()) {
-            leg.end();
-        }
-        broken.map_or_else(|| stopped(out), Some)
+        self.send(cx, &out).map_or_else(|| stopped(out), Some)
     }
 
     fn send(&mut self, cx: &mut Context<'_>, out: &Outbox) -> Option<Stopped> {
@@ -267,7 +274,7 @@ impl Pump {
 
     /// A leg can no longer be written to or read from. What its peer said before is still passed on.
     fn broken(&mut self, cx: &mut Context<'_>, side: Side, error: &io::Error) -> Stopped {
-        self.drain(cx, side);
+        let mut next = self.drain(cx, side);
         // What a side makes of the end of the other is lost on everybody. Some go on in plaintext then.
         if error.kind() == io::ErrorKind::InvalidData && self.has_ended(side.other()) {
             let by = side.other();
@@ -280,7 +287,12 @@ impl Pump {
             io::ErrorKind::InvalidData => self.tls_failed(side, error),
             _ => format!("the connection to the {} broke: {error}", side.name()),
         };
-        Stopped::Over { by: side.into(), reason }
+        if next == Next::Relay {
+            let mut out = Outbox::default();
+            self.session.end(clock::now(), side, &mut self.track.log(), &mut out);
+            next = self.say(cx, side.other(), b"", out);
+        }
+        if next == Next::Relay { Stopped::Over { by: side.into(), reason } } else { Stopped::Next(next) }
     }
 
     fn tls_failed(&mut self, side: Side, error: &io::Error) -> String {
@@ -295,21 +307,32 @@ impl Pump {
         failure.text
     }
 
-    /// Takes what has come from a side before its connection broke: a server's last words, above all.
-    fn drain(&mut self, cx: &mut Context<'_>, from: Side) {
+    /// Takes what has come from a side before its connection broke: a server's last words, above all. Gives what they
+    /// call for.
+    fn drain(&mut self, cx: &mut Context<'_>, from: Side) -> Next {
         let mut block = vec![0; DRAIN_BLOCK];
         for _ in 0..DRAIN_ROUNDS {
-            let Some(leg) = self.leg(from) else { return };
-            let Poll::Ready(Ok(read @ 1..)) = leg.poll_read(cx, &mut block) else { return };
+            let Some(leg) = self.leg(from) else { break };
+            let Poll::Ready(Ok(read @ 1..)) = leg.poll_read(cx, &mut block) else { break };
             let bytes = block.get(..read).unwrap_or_default();
             let mut out = Outbox::default();
             self.session.bytes(clock::now(), from, bytes, &mut self.track.log(), &mut out);
-            let after = if from == Side::Server { out.to_client.as_slice() } else { out.to_server.as_slice() };
-            let last = [bytes.get(..out.pass).unwrap_or_default(), after].concat();
-            if self.leg(from.other()).is_none_or(|leg| leg.send(cx, &last).is_err()) {
-                return;
+            let passed = bytes.get(..out.pass).unwrap_or_default();
+            let next = self.say(cx, from.other(), passed, out);
+            if next != Next::Relay {
+                return next;
             }
         }
+        Next::Relay
+    }
+
+    /// Sends to the side that is left what the last words of the other one came to.
+    fn say(&mut self, cx: &mut Context<'_>, to: Side, passed: &[u8], mut out: Outbox) -> Next {
+        if let Some(leg) = self.leg(to) {
+            // Where this side is gone too, there is nobody to tell.
+            let _ = leg.send(cx, &[passed, out.to(to).as_slice()].concat());
+        }
+        out.next
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Stopped> {

@@ -5,8 +5,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use super::dial::dial;
 use super::leg::Leg;
@@ -211,7 +213,7 @@ impl Call {
         let mut next = Next::Relay;
         loop {
             next = match next {
-                Next::Relay => match self.relay(&mut phase).await {
+                Next::Relay => match self.relay(shared.secure.handshake, &mut phase).await {
                     Stopped::Over { by, reason } => return (by, reason),
                     Stopped::Next(next) => next,
                 },
@@ -240,7 +242,10 @@ impl Call {
     }
 
     /// Relays, and leaves when the session is at rest once that is wanted.
-    async fn relay(&mut self, phase: &mut watch::Receiver<Phase>) -> Stopped {
+    async fn relay(&mut self, limit: Duration, phase: &mut watch::Receiver<Phase>) -> Stopped {
+        if self.pump.session.owns_server() {
+            return self.upgrade_first(limit, phase).await;
+        }
         tokio::select! {
             biased;
             stopped = self.pump.run() => return stopped,
@@ -248,6 +253,28 @@ impl Call {
         }
         self.pump.leave();
         self.pump.run().await
+    }
+
+    /// Until the server leg has the TLS that mailtap itself asks for, the client hears nothing: that takes no longer than a
+    /// handshake may.
+    async fn upgrade_first(&mut self, limit: Duration, phase: &mut watch::Receiver<Phase>) -> Stopped {
+        let run = tokio::select! {
+            biased;
+            run = timeout(limit, self.pump.run()) => run,
+            () = reached(phase, Phase::Leaving) => {
+                let (by, reason) = stopped();
+                return Stopped::Over { by, reason };
+            }
+        };
+        match run {
+            Ok(stopped) => stopped,
+            Err(_) => {
+                let overdue = |session: &mut Session, log: &mut Pen<'_>, out: &mut Outbox| {
+                    session.overdue(clock::now(), limit.as_secs(), log, out);
+                };
+                Stopped::Next(self.pump.act(overdue).await)
+            }
+        }
     }
 
     /// TLS from the first byte, on the legs that have it: upstream first.
@@ -412,8 +439,7 @@ impl Call {
 
     /// Ends the legs as is due to them, unless everything is over, and then the recording.
     async fn close(mut self, by: Origin, reason: &str, phase: &mut watch::Receiver<Phase>) {
-        // Of its own accord the proxy leaves with a word of why, and when it is stopped, without.
-        let last_words = by == Origin::Proxy && reason != Close::STOPPED;
+        let last_words = self.pump.session.has_told();
         tokio::select! {
             biased;
             () = self.pump.finish(last_words) => {}

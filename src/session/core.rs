@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::content::Contents;
-use super::upgrade::Heard;
+use super::own::Heard;
 use super::watch::Watch;
 use super::{Config, Log};
 use crate::event::{Body, Event, Note, Origin, REDACTED, Seq, Side, Stamp, Tls};

@@ -7,11 +7,13 @@
 mod content;
 mod core;
 mod held;
+mod own;
 mod upgrade;
 mod watch;
 
 pub use self::core::Summary;
 use self::core::{Core, Edits, Tap};
+use self::own::Own;
 use self::upgrade::Upgrade;
 use crate::event::{Body, Close, Event, Gap, Level, Note, Open, Origin, Side, Stamp, Tls};
 use crate::findings;
@@ -63,7 +65,8 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    fn to(&mut self, side: Side) -> &mut Vec<u8> {
+    /// What is to be sent to this side.
+    pub fn to(&mut self, side: Side) -> &mut Vec<u8> {
         match side {
             Side::Client => &mut self.to_client,
             Side::Server => &mut self.to_server,
@@ -89,10 +92,14 @@ pub struct Session {
     dialog: Box<dyn Dialog>,
     core: Core,
     upgrade: Upgrade,
+    /// The upgrade of the server leg that the proxy makes itself, until it is done.
+    own: Option<Own>,
     held: [Vec<u8>; 2],
     /// What is held of a side waits only for the log.
     later: [bool; 2],
     ended: [bool; 2],
+    /// The client was told why it cannot be served.
+    told: bool,
 }
 
 impl Session {
@@ -105,10 +112,12 @@ impl Session {
             spec,
             dialog: (spec.dialog)(setup),
             core,
-            upgrade: if upgrade { Upgrade::own() } else { Upgrade::default() },
+            upgrade: Upgrade::default(),
+            own: upgrade.then(Own::default),
             held: [Vec::new(), Vec::new()],
             later: [false; 2],
             ended: [false; 2],
+            told: false,
         }
     }
 
@@ -138,24 +147,19 @@ impl Session {
     /// Whether more bytes of this side can be taken.
     #[must_use]
     pub fn wants(&self, side: Side) -> bool {
-        self.held(side).len() < HELD_MAX
-            && !self.waits_for_log(side)
-            && !(side == Side::Client && self.upgrade.owns_server())
+        self.held(side).len() < HELD_MAX && !self.waits_for_log(side)
     }
 
     /// Whether bytes are held that may be passed on after a time although nobody answered.
     #[must_use]
     pub fn holds(&self) -> bool {
-        !self.held(Side::Client).is_empty()
-            && !self.waits_for_log(Side::Client)
-            && !self.dialog.upgrading()
-            && !self.upgrade.owns_server()
+        !self.held(Side::Client).is_empty() && !self.rests(Side::Client) && !self.dialog.upgrading()
     }
 
     /// Whether nothing is under way that would be cut off in the middle.
     #[must_use]
     pub fn at_rest(&self) -> bool {
-        self.held.iter().all(Vec::is_empty) && !self.upgrade.owns_server() && self.dialog.at_rest()
+        self.held.iter().all(Vec::is_empty) && !self.owns_server() && self.dialog.at_rest()
     }
 
     /// Whether bytes are held only until there is room for what they hold. [`Session::resume`] reads on in them.
@@ -179,7 +183,11 @@ impl Session {
 
     /// Takes the next bytes of a leg.
     pub fn bytes(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
-        if !self.held(from.other()).is_empty() {
+        if from == Side::Client && self.owns_server() {
+            self.held_mut(from).extend_from_slice(bytes);
+            return;
+        }
+        if self.goes_by_line(from) {
             self.bytes_by_line(now, from, bytes, log, out);
             return;
         }
@@ -199,8 +207,16 @@ impl Session {
 
     /// A leg will send no more. What was held for it is passed on: nobody will answer otherwise than by ending too.
     pub fn end(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) {
+        // What a client says waits for the proxy's own upgrade, and so does its end.
+        if let (Side::Client, Some(own)) = (from, &mut self.own) {
+            own.client_ends();
+            return;
+        }
         if std::mem::replace(self.ended_mut(from), true) {
             return;
+        }
+        if self.owns_server() {
+            self.own_cut_off(now, log, out);
         }
         self.flush_held(now, from, log, out);
         if from == Side::Server {
@@ -227,6 +243,12 @@ impl Session {
         }
     }
 
+    /// Whether the client was told why it cannot be served. It is to have time to read it.
+    #[must_use]
+    pub fn has_told(&self) -> bool {
+        self.told
+    }
+
     /// The server cannot be had: the client is told so in its own protocol.
     pub fn trouble(
         &mut self,
@@ -237,6 +259,7 @@ impl Session {
         log: &mut dyn Log,
         out: &mut Outbox,
     ) {
+        self.told = true;
         let line = (self.spec.trouble)(trouble, &format!("mailtap: {text}"));
         let note = Note {
             level: Level::Warn,
@@ -247,6 +270,11 @@ impl Session {
         };
         self.core.emit(now, Origin::Proxy, &line, Body::Note(note), log);
         out.to_client.extend_from_slice(&line);
+    }
+
+    /// What a side still says although all is over: it goes nowhere, and nobody reads it any more.
+    pub fn too_late(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log) {
+        self.core.raw(now, from, bytes, log);
     }
 
     /// So many bytes of each side went by unread.
@@ -262,6 +290,7 @@ impl Session {
 
     /// The last event.
     pub fn close(&mut self, now: Stamp, by: Origin, reason: &str, log: &mut dyn Log) {
+        self.give_own_up(now, log);
         for side in Side::BOTH {
             let mut nothing = Outbox::default();
             self.end(now, side, log, &mut nothing);
@@ -296,14 +325,14 @@ impl Session {
             Flow::Stop { at, why: Stop::StartTls { reply } } => (at, Some(reply)),
         };
         // A leg that has TLS cannot be upgraded: then the acceptance is passed on like any answer.
-        let within = accepts.is_some() && self.core.has_tls() && !self.upgrade.owns_server();
+        let within = accepts.is_some() && self.core.has_tls() && !self.owns_server();
         let accepts = accepts.filter(|_| !within);
         if within {
             self.begin_within(now, log);
         }
         let passed = accepts.unwrap_or(taken);
-        if from == Side::Server && self.upgrade.owns_server() {
-            self.own_upgrade(now, bytes, passed, edits, accepts.is_some(), log, out);
+        if from == Side::Server && self.owns_server() {
+            self.own_upgrade(now, bytes, passed, &edits, accepts.is_some(), log, out);
         } else if edits.is_empty() && accepts.is_none() {
             return Taken { pass: Some(passed), kept_from: taken };
         } else {

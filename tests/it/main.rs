@@ -81,6 +81,8 @@ mod tls_kit;
 #[cfg(feature = "proxy")]
 mod tls_legs;
 #[cfg(feature = "proxy")]
+mod tls_own;
+#[cfg(feature = "proxy")]
 mod tls_passthrough;
 mod tls_programs;
 #[cfg(feature = "proxy")]

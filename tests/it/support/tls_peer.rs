@@ -73,6 +73,11 @@ impl Peer {
         }
     }
 
+    /// Says what is taken of it, by a peer that may hang up meanwhile.
+    pub fn try_say(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.wire().write_all(bytes.as_ref());
+    }
+
     /// The next line without its end; what came of it where the connection ends before.
     #[track_caller]
     pub fn line(&mut self) -> String {
@@ -133,6 +138,13 @@ impl Peer {
     /// Sends no more, without a close_notify.
     pub fn cut(&mut self) {
         self.wire().end(false);
+    }
+
+    /// Breaks the connection off.
+    pub fn reset(mut self) {
+        if let Some(Wire::Plain(socket)) = self.wire.take() {
+            socket2::SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO)).expect("no lingering");
+        }
     }
 
     /// # Errors
