@@ -115,8 +115,9 @@ impl Call {
             of,
             ..Open::default()
         };
-        let setup = Setup { hide_starttls: route.unequal() };
-        let upgrade = route.server.tls == SchemeTls::StartTls && shared.played.is_none();
+        let greeted_before_tls = route.server.tls == SchemeTls::StartTls;
+        let setup = Setup { hide_starttls: route.unequal(), greeted_before_tls };
+        let upgrade = greeted_before_tls && shared.played.is_none();
         let mut session = Session::new(route.spec, setup, upgrade, shared.session);
         let mut leg = Leg::plain(socket);
         let shakes = route.client.tls == SchemeTls::Implicit && !leg.is_played();

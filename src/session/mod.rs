@@ -349,7 +349,8 @@ impl Session {
         if from == Side::Server {
             self.core.client_is_whole(self.dialog.turn() != Turn::Within);
         }
-        let mut tap = Tap::new(&mut self.core, now, log);
+        let unheard = self.own.as_ref().is_some_and(|own| own.is_unheard(self.dialog.as_ref()));
+        let mut tap = Tap::new(&mut self.core, now, log).unheard(unheard);
         let flow = self.dialog.feed(from, bytes, &mut tap);
         (flow, tap.into_edits())
     }

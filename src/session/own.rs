@@ -5,7 +5,7 @@
 use super::core::{Edits, Tap};
 use super::{HELD_MAX, Log, Next, Outbox, Session};
 use crate::event::{Body, Greeting, Note, Origin, Reply, Seq, Side, Stamp};
-use crate::proto::{Piece, Sink, Trouble};
+use crate::proto::{Dialog, Piece, Sink, Trouble};
 
 /// How far the proxy is with it. The client waits meanwhile, and so does what it says.
 #[derive(Default)]
@@ -22,6 +22,12 @@ pub(super) struct Own {
 }
 
 impl Own {
+    /// Whether the greeting that the client is to get has been read, or is still to come within TLS: it does not hear what
+    /// the server says now.
+    pub fn is_unheard(&self, dialog: &dyn Dialog) -> bool {
+        self.greeted || dialog.greets_again()
+    }
+
     pub fn client_ends(&mut self) {
         self.client_ended = true;
     }
@@ -189,5 +195,5 @@ impl Sink for Spoken<'_> {
 
     fn user(&mut self, _: &str) {}
 
-    fn edit(&mut self, _: std::ops::Range<usize>, _: &[u8], _: Seq) {}
+    fn edit(&mut self, _: std::ops::Range<usize>, _: &[u8], _: Note) {}
 }

@@ -156,5 +156,5 @@ impl Sink for Injected<'_> {
 
     fn user(&mut self, _: &str) {}
 
-    fn edit(&mut self, _: std::ops::Range<usize>, _: &[u8], _: Seq) {}
+    fn edit(&mut self, _: std::ops::Range<usize>, _: &[u8], _: Note) {}
 }

@@ -97,7 +97,7 @@ fn what_a_client_says_too_early_and_its_end_wait_for_tls() {
         }
         far.say(unequal.greeting);
         unequal.own_upgrade(&bench, &mut far);
-        near.hear(unequal.own_greeting());
+        near.hear(unequal.own_greeting);
         far.hear(line);
         if stage > 0 {
             assert_eq!(far.rest(), (Vec::new(), true), "{}: its end has come through", unequal.plain);
@@ -144,7 +144,7 @@ fn a_client_that_says_very_much_too_early_has_to_wait_with_it() {
     ALL[0].own_upgrade(&bench, &mut far);
     assert!(far.take(much.len()) == much.as_bytes(), "all of it, and within TLS");
     let mut near = saying.join().expect("no panic");
-    near.hear(ALL[0].own_greeting());
+    near.hear(ALL[0].own_greeting);
     over(&bench, near, far);
 }
 
@@ -156,7 +156,7 @@ fn plaintext_behind_the_greeting_does_not_reach_the_client() {
     let (mut near, mut far) = bench.both();
     far.say([unequal.greeting, stray].concat());
     unequal.own_upgrade(&bench, &mut far);
-    near.hear(unequal.own_greeting());
+    near.hear(unequal.own_greeting);
     over(&bench, near, far);
 }
 
@@ -173,7 +173,7 @@ fn plaintext_behind_the_answer_does_not_reach_the_client() {
         }
         far.serve_tls(&bench.showing()).expect("the server's handshake");
         far.say(unequal.again);
-        near.hear(unequal.own_greeting());
+        near.hear(unequal.own_greeting);
         let recording = over(&bench, near, far);
         assert!(recording.note_codes().contains(&"starttls-injection".to_owned()), "{}", recording.dump());
     }

@@ -24,6 +24,8 @@ pub struct Unequal {
     pub talk: &'static [(&'static str, &'static str, &'static str)],
     /// The greeting (or what stands for it) as the client is to hear it where the offer of TLS leads nowhere.
     hidden_greeting: &'static str,
+    /// The same after an upgrade of mailtap's own, where the greeting is from before TLS.
+    pub own_greeting: &'static str,
 }
 
 pub const ALL: [Unequal; 4] = [
@@ -44,6 +46,7 @@ pub const ALL: [Unequal; 4] = [
             ("c NOOP\r\n", "* 1 EXISTS\r\nc OK done\r\n", "* 1 EXISTS\r\nc OK done\r\n"),
         ],
         hidden_greeting: "* OK [CAPABILITY IMAP4rev1 IDLE] ready\r\n",
+        own_greeting: "* OK ready\r\n",
     },
     Unequal {
         plain: "pop3",
@@ -63,6 +66,7 @@ pub const ALL: [Unequal; 4] = [
             ),
         ],
         hidden_greeting: "+OK STLS is only a word here <1896.697170952@mail.example>\r\n",
+        own_greeting: "+OK STLS is only a word here <1896.697170952@mail.example>\r\n",
     },
     Unequal {
         plain: "submission",
@@ -81,6 +85,7 @@ pub const ALL: [Unequal; 4] = [
             ("NOOP STARTTLS\r\n", "250-STARTTLS\r\n250 done\r\n", "250-STARTTLS\r\n250 done\r\n"),
         ],
         hidden_greeting: "220 mx.example ESMTP STARTTLS\r\n",
+        own_greeting: "220 mx.example ESMTP STARTTLS\r\n",
     },
     Unequal {
         plain: "sieve",
@@ -94,6 +99,7 @@ pub const ALL: [Unequal; 4] = [
             ("NOOP \"STARTTLS\"\r\n", "OK (TAG \"STARTTLS\") \"done\"\r\n", "OK (TAG \"STARTTLS\") \"done\"\r\n"),
         ],
         hidden_greeting: "",
+        own_greeting: "\"IMPLEMENTATION\" \"x\"\r\n\"SASL\" \"PLAIN\"\r\nOK\r\n",
     },
 ];
 
@@ -139,7 +145,7 @@ impl Unequal {
         let mut near = near.join().expect("no panic");
         let equal = left == right;
         let greeting = match () {
-            () if right == Leg::Upgraded => self.own_greeting(),
+            () if right == Leg::Upgraded => self.own_greeting,
             () if equal => self.greeting,
             () => self.hidden_greeting,
         };
@@ -176,11 +182,6 @@ impl Unequal {
         }
         far.serve_tls(&bench.showing()).expect("the server's handshake");
         far.say(self.again);
-    }
-
-    /// What the client is greeted with after an upgrade of mailtap's own.
-    pub fn own_greeting(&self) -> &'static str {
-        if self.again.is_empty() { self.hidden_greeting } else { self.again }
     }
 
     #[track_caller]
