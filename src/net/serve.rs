@@ -185,7 +185,10 @@ impl Call {
             call.passes = Some(read);
         }
         match asked {
-            Some(Ok(asked)) => call.asked = Some(asked),
+            Some(Ok(asked)) => {
+                call.pump.client.keep_waiting();
+                call.asked = Some(asked);
+            }
             Some(Err(failed)) => {
                 let reason = call.tell_failed(Side::Client, &failed);
                 call.close(Origin::Client, &reason, phase).await;
@@ -202,19 +205,27 @@ impl Call {
             return self.pass_through(&early, shared).await;
         }
         let mut phase = shared.phase.clone();
-        tokio::select! {
-            begun = self.begin(shared) => {
-                if let Err(ended) = begun {
-                    return ended;
+        // Before the client is answered, nothing has been said that would be cut off.
+        let mut next = tokio::select! {
+            next = self.begin(shared) => next,
+            () = reached(&mut phase, Phase::Leaving) => return stopped(),
+        };
+        loop {
+            // Once the server leg is up, or will never be: then the client is told within the TLS that it asked for.
+            if self.asked.is_some() && !self.pump.session.owns_server() {
+                let answered = tokio::select! {
+                    answered = self.answer(shared) => answered,
+                    () = reached(&mut phase, Phase::Leaving) => return stopped(),
+                };
+                if let Err(reason) = answered {
+                    return (Origin::Client, reason);
                 }
             }
-            // Nothing has been said yet.
-            () = reached(&mut phase, Phase::Leaving) => return stopped(),
-        }
-        let mut next = Next::Relay;
-        loop {
             next = match next {
                 Next::Relay => match self.relay(shared.secure.handshake, &mut phase).await {
+                    Stopped::Over { by: Origin::Client, reason } => {
+                        return (Origin::Client, self.unanswered().unwrap_or(reason));
+                    }
                     Stopped::Over { by, reason } => return (by, reason),
                     Stopped::Next(next) => next,
                 },
@@ -278,18 +289,14 @@ impl Call {
         }
     }
 
-    /// TLS from the first byte, on the legs that have it: upstream first.
-    async fn begin(&mut self, shared: &Shared) -> Result<(), (Origin, String)> {
-        let (mut names, mut alpn) = (Vec::new(), None);
+    /// TLS from the first byte on the server leg, where it has that: it comes before the client's.
+    async fn begin(&mut self, shared: &Shared) -> Next {
         if self.route.server.tls == SchemeTls::Implicit
             && let Some(leg) = self.pump.server.as_mut().filter(|leg| !leg.is_played())
         {
             let shaken = shared.secure.server_leg(leg, IMPLICIT, &self.route.upstream.host, self.asked.as_ref()).await;
             match shaken {
-                Ok(done) => {
-                    (names, alpn) = (done.names.clone(), done.alpn.clone());
-                    self.tell_done(Side::Server, done);
-                }
+                Ok(done) => self.tell_done(Side::Server, done),
                 Err(failed) => {
                     self.tell_failed(Side::Server, &failed);
                     let Failure { code, text, .. } = failed.failure;
@@ -297,17 +304,33 @@ impl Call {
                 }
             }
         }
-        if let Some(asked) = self.asked.take() {
-            let leg = &mut self.pump.client;
-            let host = &self.route.upstream.host;
-            match shared.secure.client_leg(leg, IMPLICIT, asked, host, &names, alpn.as_deref()).await {
-                Ok(done) => self.tell_done(Side::Client, done),
-                Err(failed) => return Err((Origin::Client, self.tell_failed(Side::Client, &failed))),
+        let Some(Unreached { trouble, code, text }) = self.trouble.take() else { return Next::Relay };
+        let unreached = |session: &mut Session, log: &mut Pen<'_>, out: &mut Outbox| {
+            session.unreached(clock::now(), trouble, code, &text, log, out);
+        };
+        self.pump.act(unreached).await
+    }
+
+    /// Answers the client's hello, where that waits for the server leg: with the server's names and its choice of ALPN.
+    async fn answer(&mut self, shared: &Shared) -> Result<(), String> {
+        let Some(asked) = self.asked.take() else { return Ok(()) };
+        let server = self.pump.server.as_ref();
+        let names = server.map(Leg::peer_names).unwrap_or_default();
+        let alpn = server.and_then(Leg::tls).and_then(|tls| tls.alpn_protocol()).map(<[u8]>::to_vec);
+        let (leg, host) = (&mut self.pump.client, &self.route.upstream.host);
+        match shared.secure.client_leg(leg, IMPLICIT, asked, host, &names, alpn.as_deref()).await {
+            Ok(done) => {
+                self.tell_done(Side::Client, done);
+                Ok(())
             }
+            Err(failed) => Err(self.tell_failed(Side::Client, &failed)),
         }
-        let Some(Unreached { trouble, code, text }) = self.trouble.take() else { return Ok(()) };
-        self.pump.act(|session, log, out| session.trouble(clock::now(), trouble, code, &text, log, out)).await;
-        Err((Origin::Proxy, text))
+    }
+
+    /// The client did not wait for the answer to its hello.
+    fn unanswered(&mut self) -> Option<String> {
+        let asked = self.asked.take()?;
+        Some(self.tell_failed(Side::Client, &asked.left(IMPLICIT)))
     }
 
     async fn pass_through(&mut self, early: &[u8], shared: &Shared) -> (Origin, String) {
@@ -347,7 +370,8 @@ impl Call {
                 .act(|session, log, out| session.upgraded(clock::now(), Side::Server, None, log, out))
                 .await;
         }
-        let facts = match shared.secure.server_leg(leg, STARTTLS, &self.route.upstream.host, None).await {
+        let facts = match shared.secure.server_leg(leg, STARTTLS, &self.route.upstream.host, self.asked.as_ref()).await
+        {
             Ok(done) => {
                 self.tell_doubt(done.doubt);
                 done.facts

@@ -249,8 +249,8 @@ impl Session {
         self.told
     }
 
-    /// The server cannot be had: the client is told so in its own protocol.
-    pub fn trouble(
+    /// There is no server, and so there is nothing to upgrade.
+    pub fn unreached(
         &mut self,
         now: Stamp,
         trouble: Trouble,
@@ -259,6 +259,13 @@ impl Session {
         log: &mut dyn Log,
         out: &mut Outbox,
     ) {
+        self.give_own_up(now, log);
+        self.trouble(now, trouble, code, text, log, out);
+        out.next = Next::Close { by: Origin::Proxy, reason: text.to_owned() };
+    }
+
+    /// The server cannot be had: the client is told so in its own protocol.
+    fn trouble(&mut self, now: Stamp, trouble: Trouble, code: &str, text: &str, log: &mut dyn Log, out: &mut Outbox) {
         self.told = true;
         let line = (self.spec.trouble)(trouble, &format!("mailtap: {text}"));
         let note = Note {
