@@ -418,12 +418,12 @@ impl Call {
     /// What a client offers whose TLS is passed through.
     fn tell_offered(&mut self, how: &str, offer: &Offer) {
         let facts = offered(how, offer);
-        self.pump.session.implicit_tls(clock::now(), Side::Client, facts, &mut self.pump.track.log());
+        self.pump.session.shaken(clock::now(), Side::Client, facts, &mut self.pump.track.log());
     }
 
     fn tell_done(&mut self, side: Side, done: Done) {
         let mut log = self.pump.track.log();
-        self.pump.session.implicit_tls(clock::now(), side, done.facts, &mut log);
+        self.pump.session.shaken(clock::now(), side, done.facts, &mut log);
         drop(log);
         self.tell_doubt(done.doubt);
     }
@@ -437,7 +437,7 @@ impl Call {
     /// Logs a failed handshake, gives the reason in a sentence.
     fn tell_failed(&mut self, side: Side, failed: &Failed) -> String {
         let facts = Tls { error: Some(failed.failure.text.clone()), ..failed.facts.clone() };
-        self.pump.session.implicit_tls(clock::now(), side, facts, &mut self.pump.track.log());
+        self.pump.session.shaken(clock::now(), side, facts, &mut self.pump.track.log());
         if !failed.plaintext.is_empty() {
             let upgrade = failed.facts.how == STARTTLS;
             let mut log = self.pump.track.log();

@@ -100,6 +100,8 @@ pub struct Session {
     ended: [bool; 2],
     /// The client was told why it cannot be served.
     told: bool,
+    /// The server leg has TLS, and nothing has come through it yet.
+    fresh: bool,
 }
 
 impl Session {
@@ -118,6 +120,7 @@ impl Session {
             later: [false; 2],
             ended: [false; 2],
             told: false,
+            fresh: false,
         }
     }
 
@@ -135,9 +138,17 @@ impl Session {
         }
     }
 
-    /// A leg has finished its TLS handshake, other than in an upgrade that the session asked for.
-    pub fn implicit_tls(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log) {
+    /// A leg's TLS handshake has ended. Where the session asked for it, [`Session::upgraded`] is told instead.
+    pub fn shaken(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log) {
+        self.fresh |= side == Side::Server && facts.error.is_none();
         self.core.tls(now, side, facts, log);
+    }
+
+    /// Whether the server leg has TLS, and nothing has come through it yet: then its end may still belong to the handshake,
+    /// and the client can be told.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
     }
 
     pub fn note(&mut self, now: Stamp, note: Note, log: &mut dyn Log) {
@@ -183,6 +194,7 @@ impl Session {
 
     /// Takes the next bytes of a leg.
     pub fn bytes(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
+        self.fresh &= from == Side::Client;
         if from == Side::Client && self.owns_server() {
             self.held_mut(from).extend_from_slice(bytes);
             return;
@@ -265,7 +277,15 @@ impl Session {
     }
 
     /// The server cannot be had: the client is told so in its own protocol.
-    fn trouble(&mut self, now: Stamp, trouble: Trouble, code: &str, text: &str, log: &mut dyn Log, out: &mut Outbox) {
+    pub fn trouble(
+        &mut self,
+        now: Stamp,
+        trouble: Trouble,
+        code: &str,
+        text: &str,
+        log: &mut dyn Log,
+        out: &mut Outbox,
+    ) {
         self.told = true;
         let line = (self.spec.trouble)(trouble, &format!("mailtap: {text}"));
         let note = Note {

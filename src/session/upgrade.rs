@@ -34,7 +34,7 @@ impl Session {
     pub fn upgraded(&mut self, now: Stamp, side: Side, facts: Option<Tls>, log: &mut dyn Log, out: &mut Outbox) {
         let error = facts.as_ref().and_then(|facts| facts.error.clone());
         if let Some(facts) = facts {
-            self.core.tls(now, side, facts, log);
+            self.shaken(now, side, facts, log);
         }
         match (side, error) {
             (Side::Server, None) if self.owns_server() => self.own_done(now, log, out),

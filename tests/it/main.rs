@@ -86,6 +86,8 @@ mod tls_own;
 mod tls_passthrough;
 mod tls_programs;
 #[cfg(feature = "proxy")]
+mod tls_refused;
+#[cfg(feature = "proxy")]
 mod tls_stalled;
 #[cfg(feature = "proxy")]
 mod tls_unequal;

@@ -14,6 +14,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
     SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::WebPkiClientVerifier,
 };
 
 use super::{
@@ -294,6 +295,23 @@ pub fn showing(chain: &Chain, versions: &[&'static SupportedProtocolVersion], al
         .with_single_cert(certificates, key)
         .expect("key and certificate");
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
+/// The same server for clients that have a certificate of this root alone.
+pub fn requiring(root: &str, chain: &Chain, versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
+    let mut store = RootCertStore::empty();
+    store.add(CertificateDer::from_pem_slice(root.as_bytes()).expect("a certificate")).expect("a root");
+    let provider = mailtap::tls::provider();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider)).build();
+    let certificates = CertificateDer::pem_slice_iter(chain.certificates.as_bytes());
+    let certificates = certificates.map(|one| one.expect("a certificate").into_owned()).collect();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .with_client_cert_verifier(verifier.expect("a verifier"))
+        .with_single_cert(certificates, PrivateKeyDer::from_pem_slice(chain.key.as_bytes()).expect("a key"))
+        .expect("key and certificate");
     Arc::new(config)
 }
 
