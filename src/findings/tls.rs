@@ -25,6 +25,13 @@ pub const STARTTLS_HIDDEN: Finding = Finding::info(
     "",
 );
 
+pub const CAPABILITIES_HIDDEN: Finding = Finding::info(
+    "capabilities-hidden",
+    "the list of capabilities was taken out of the greeting, which is from before TLS",
+    "A client asks for them itself where the greeting has none. Before TLS servers often offer no login (LOGINDISABLED), and a client that took that for granted would give up",
+    "RFC 3501 §6.2.1, RFC 9051 §6.2.1",
+);
+
 pub const OWN_COMMAND: Finding = Finding::info(
     "own-command",
     "the proxy said something to the server itself, to upgrade its leg to TLS",
@@ -179,6 +186,7 @@ pub(super) const ALL: &[&Finding] = &[
     &STARTTLS_INJECTION,
     &STARTTLS_IN_TLS,
     &STARTTLS_HIDDEN,
+    &CAPABILITIES_HIDDEN,
     &OWN_COMMAND,
     &EARLY_CLIENT_HELLO,
     &OPAQUE_TLS,

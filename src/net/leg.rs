@@ -30,7 +30,14 @@ pub struct Leg {
     pub closed_cleanly: bool,
     /// How the peer's side of the TLS handshake began.
     first: Vec<u8>,
+    /// The peer waits for the answer to its hello, and has sent this behind it. What is to be sent to it waits as well: it
+    /// is for within TLS.
+    unanswered: Option<Vec<u8>>,
 }
+
+/// How many bytes of a peer whose hello has not been answered are kept. It has little to say then; if it goes on, it is not
+/// read further.
+const UNANSWERED_MAX: usize = 64 * 1024;
 
 /// How much of that is kept: the headers of a record (RFC 8446 §5.1) and of a message (§4), and the hello's version.
 const FIRST: usize = 5 + 4 + 2;
@@ -53,7 +60,18 @@ impl Leg {
             ending: Ending::No,
             closed_cleanly: true,
             first: Vec::new(),
+            unanswered: None,
         }
+    }
+
+    /// The peer's hello was read, and is answered later, by [`Leg::start_tls`].
+    pub fn keep_waiting(&mut self) {
+        self.unanswered = Some(Vec::new());
+    }
+
+    /// What the peer sent behind a hello that had to wait for its answer.
+    pub fn take_unanswered(&mut self) -> Vec<u8> {
+        self.unanswered.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     pub fn socket(&self) -> &Socket {
@@ -92,6 +110,7 @@ impl Leg {
     /// From here on the leg speaks TLS. The handshake is done by [`Leg::poll_handshake`].
     pub fn start_tls(&mut self, connection: Connection) {
         self.tls = Some(Box::new(connection));
+        self.unanswered = None;
         self.closed_cleanly = false;
     }
 
@@ -110,8 +129,12 @@ impl Leg {
     /// Reads what there is; 0 is the end of the stream.
     ///
     /// # Errors
-    /// Those of the socket, and `InvalidData` with a [`rustls::Error`] inside where TLS is broken.
+    /// Those of the socket, `InvalidData` with a [`rustls::Error`] inside where TLS is broken, and `UnexpectedEof` where
+    /// the peer leaves before its hello is answered.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.unanswered.is_some() {
+            return self.poll_unanswered(cx, into).map(Err);
+        }
         let Leg { socket, tls, closed_cleanly, .. } = self;
         let Some(tls) = tls else {
             let mut into = ReadBuf::new(into);
@@ -151,12 +174,25 @@ impl Leg {
         }
     }
 
+    /// Reads what comes of a peer whose hello is not answered yet. None of it can be understood before.
+    fn poll_unanswered(&mut self, cx: &mut Context<'_>, block: &mut [u8]) -> Poll<io::Error> {
+        while let Some(kept) = self.unanswered.as_mut().filter(|kept| kept.len() < UNANSWERED_MAX) {
+            let mut into = ReadBuf::new(block);
+            match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut into)) {
+                Ok(()) if into.filled().is_empty() => return Poll::Ready(io::ErrorKind::UnexpectedEof.into()),
+                Ok(()) => kept.extend_from_slice(into.filled()),
+                Err(error) => return Poll::Ready(error),
+            }
+        }
+        Poll::Pending
+    }
+
     /// Sends bytes, and keeps what cannot go yet.
     ///
     /// # Errors
     /// Those of the socket.
     pub fn send(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> io::Result<()> {
-        if self.unsent_at == self.unsent.len() {
+        if self.unsent_at == self.unsent.len() && self.unanswered.is_none() {
             let sent = self.write(cx, bytes)?;
             bytes = bytes.get(sent..).unwrap_or_default();
         }
@@ -169,7 +205,7 @@ impl Leg {
     /// # Errors
     /// Those of the socket.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.unsent_at < self.unsent.len() {
+        while self.unsent_at < self.unsent.len() && self.unanswered.is_none() {
             let unsent = std::mem::take(&mut self.unsent);
             let sent = self.write(cx, unsent.get(self.unsent_at..).unwrap_or_default());
             self.unsent = unsent;
@@ -178,8 +214,10 @@ impl Leg {
                 sent => self.unsent_at += sent,
             }
         }
-        self.unsent = Vec::new();
-        self.unsent_at = 0;
+        if self.unanswered.is_none() {
+            self.unsent = Vec::new();
+            self.unsent_at = 0;
+        }
         ready!(self.poll_records(cx))?;
         if self.ending == Ending::Wanted {
             if let Some(tls) = &mut self.tls {

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -16,6 +16,7 @@ use super::leg::{BLOCK, Leg};
 use super::record::{Pen, Track};
 use crate::event::{Close, Level, Note, Origin, Side};
 use crate::findings;
+use crate::proto::Trouble;
 use crate::session::{Next, Outbox, Session};
 use crate::tls::failure::{self, Peer};
 
@@ -136,18 +137,23 @@ impl Pump {
         });
         let _ = tokio::time::timeout(FLUSH_MAX, flush).await;
         if linger {
-            let mut block = vec![0; LINGER_BLOCK];
-            let ends = poll_fn(|cx| {
-                loop {
-                    match self.client.poll_read(cx, &mut block) {
-                        Poll::Ready(Ok(1..)) => {}
-                        Poll::Ready(_) => return Poll::Ready(()),
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
-            });
-            let _ = tokio::time::timeout(LINGER_MAX, ends).await;
+            let _ = tokio::time::timeout(LINGER_MAX, poll_fn(|cx| self.poll_leave(cx))).await;
         }
+    }
+
+    /// Waits until the client leaves. What it still says goes nowhere, and is logged.
+    fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut block = [0; LINGER_BLOCK];
+        while self.track.has_room(cx) {
+            match ready!(self.client.poll_read(cx, &mut block)) {
+                Ok(read @ 1..) => {
+                    let bytes = block.get(..read).unwrap_or_default();
+                    self.session.too_late(clock::now(), Side::Client, bytes, &mut self.track.log());
+                }
+                _ => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
     }
 
     fn leg(&mut self, side: Side) -> Option<&mut Leg> {
@@ -205,7 +211,7 @@ impl Pump {
         {
             match leg.poll_flush(cx) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Some(self.broken(cx, to, &error))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(self.broken(cx, to, error))),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -221,7 +227,7 @@ impl Pump {
             let Some(leg) = self.leg(from) else { return Poll::Pending };
             match leg.poll_read(cx, buffer) {
                 Poll::Pending => Poll::Pending,
-                Poll::Ready(Err(error)) => Poll::Ready(Some(self.broken(cx, from, &error))),
+                Poll::Ready(Err(error)) => Poll::Ready(Some(self.broken(cx, from, error))),
                 Poll::Ready(Ok(0)) => Poll::Ready(self.end(cx, from)),
                 Poll::Ready(Ok(read)) => Poll::Ready(self.pass(cx, from, buffer.get(..read).unwrap_or_default())),
             }
@@ -236,7 +242,7 @@ impl Pump {
         if let Some(leg) = self.leg(from.other())
             && let Err(error) = leg.send(cx, passed)
         {
-            return Some(self.broken(cx, from.other(), &error));
+            return Some(self.broken(cx, from.other(), error));
         }
         self.send(cx, &out).map_or_else(|| stopped(out), Some)
     }
@@ -260,56 +266,87 @@ impl Pump {
             if let Some(leg) = self.leg(side)
                 && let Err(error) = leg.send(cx, bytes)
             {
-                return Some(self.broken(cx, side, &error));
+                return Some(self.broken(cx, side, error));
             }
         }
         None
     }
 
     /// A leg can no longer be written to or read from. What its peer said before is still passed on.
-    fn broken(&mut self, cx: &mut Context<'_>, side: Side, error: &io::Error) -> Stopped {
-        self.drain(cx, side);
+    fn broken(&mut self, cx: &mut Context<'_>, side: Side, error: io::Error) -> Stopped {
+        let (mut next, last) = self.drain(cx, side);
+        // A peer that gives up TLS says why before it closes, and it may be writing to it that fails first.
+        let error = last.filter(|last| last.kind() == io::ErrorKind::InvalidData).unwrap_or(error);
         // What a side makes of the end of the other is lost on everybody. Some go on in plaintext then.
         if error.kind() == io::ErrorKind::InvalidData && self.has_ended(side.other()) {
             let by = side.other();
             return Stopped::Over { by: by.into(), reason: format!("the {} ended the connection", by.name()) };
         }
+        let mut out = Outbox::default();
         let reason = match error.kind() {
             io::ErrorKind::ConnectionReset => format!("the {} reset the connection", side.name()),
             io::ErrorKind::BrokenPipe => format!("the {} has closed the connection", side.name()),
             // Some clients look at the certificate only after the handshake.
-            io::ErrorKind::InvalidData => self.tls_failed(side, error),
+            io::ErrorKind::InvalidData => self.tls_failed(side, &error, &mut out),
             _ => format!("the connection to the {} broke: {error}", side.name()),
         };
-        Stopped::Over { by: side.into(), reason }
+        if next == Next::Relay {
+            self.session.end(clock::now(), side, &mut self.track.log(), &mut out);
+            next = std::mem::take(&mut out.next);
+        }
+        self.say(cx, side.other(), b"", &mut out);
+        if next == Next::Relay { Stopped::Over { by: side.into(), reason } } else { Stopped::Next(next) }
     }
 
-    fn tls_failed(&mut self, side: Side, error: &io::Error) -> String {
+    /// A server's certificate is asked for, judged and refused within the handshake, and the client's may be after it: a
+    /// client that has heard nothing within TLS yet is told.
+    fn tls_failed(&mut self, side: Side, error: &io::Error, out: &mut Outbox) -> String {
         let peer = if side == Side::Client { Peer::Client } else { Peer::Server };
         let failure = failure::of_established(peer, &format!("the {}", side.name()), error);
+        let (now, log) = (clock::now(), &mut self.track.log());
+        if side == Side::Server && self.session.is_fresh() {
+            self.session.trouble(now, Trouble::Tls, failure.code, &failure.text, log, out);
+            if let Some(advice) = failure.advice {
+                self.session.note(now, findings::TLS_ADVICE.note(advice), log);
+            }
+            return failure.text;
+        }
         let text = match &failure.advice {
             Some(advice) => format!("{}: {advice}", failure.text),
             None => failure.text.clone(),
         };
         let note = Note { level: Level::Warn, code: failure.code.to_owned(), text, ..Note::default() };
-        self.session.note(clock::now(), note, &mut self.track.log());
+        self.session.note(now, note, log);
         failure.text
     }
 
-    /// Takes what has come from a side before its connection broke: a server's last words, above all.
-    fn drain(&mut self, cx: &mut Context<'_>, from: Side) {
+    /// Takes what has come from a side before its connection broke: a server's last words, above all. Gives what they
+    /// call for, and how reading them ended.
+    fn drain(&mut self, cx: &mut Context<'_>, from: Side) -> (Next, Option<io::Error>) {
         let mut block = vec![0; DRAIN_BLOCK];
         for _ in 0..DRAIN_ROUNDS {
-            let Some(leg) = self.leg(from) else { return };
-            let Poll::Ready(Ok(read @ 1..)) = leg.poll_read(cx, &mut block) else { return };
+            let Some(leg) = self.leg(from) else { break };
+            let read = match leg.poll_read(cx, &mut block) {
+                Poll::Ready(Ok(read @ 1..)) => read,
+                Poll::Ready(Err(error)) => return (Next::Relay, Some(error)),
+                Poll::Ready(Ok(_)) | Poll::Pending => break,
+            };
             let bytes = block.get(..read).unwrap_or_default();
             let mut out = Outbox::default();
             self.session.bytes(clock::now(), from, bytes, &mut self.track.log(), &mut out);
-            let after = if from == Side::Server { out.to_client.as_slice() } else { out.to_server.as_slice() };
-            let last = [bytes.get(..out.pass).unwrap_or_default(), after].concat();
-            if self.leg(from.other()).is_none_or(|leg| leg.send(cx, &last).is_err()) {
-                return;
+            self.say(cx, from.other(), bytes.get(..out.pass).unwrap_or_default(), &mut out);
+            if out.next != Next::Relay {
+                return (out.next, None);
             }
+        }
+        (Next::Relay, None)
+    }
+
+    /// Sends to the side that is left what the last words of the other one came to.
+    fn say(&mut self, cx: &mut Context<'_>, to: Side, passed: &[u8], out: &mut Outbox) {
+        if let Some(leg) = self.leg(to) {
+            // Where this side is gone too, there is nobody to tell.
+            let _ = leg.send(cx, &[passed, out.to(to).as_slice()].concat());
         }
     }
 

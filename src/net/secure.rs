@@ -53,10 +53,6 @@ pub struct Done {
     pub facts: Tls,
     /// Why the server's certificate would have been refused.
     pub doubt: Option<String>,
-    /// The names in the server's certificate, for the client's leaf.
-    pub names: Vec<String>,
-    /// The ALPN protocol that was agreed on.
-    pub alpn: Option<Vec<u8>>,
 }
 
 /// A client's hello that has not been answered yet.
@@ -64,6 +60,15 @@ pub struct Asked {
     pub hello: Hello,
     /// What came behind the hello.
     rest: Vec<u8>,
+}
+
+impl Asked {
+    /// The client has left without waiting for an answer.
+    #[must_use]
+    pub fn left(&self, how: &str) -> Failed {
+        let failure = failure::of_io(Peer::Client, CLIENT, &io::ErrorKind::UnexpectedEof.into());
+        Failed::new(how, Facts::of_offer(&self.hello.offer), failure)
+    }
 }
 
 impl Secure {
@@ -135,9 +140,7 @@ impl Secure {
             };
             return Err(Box::new(Failed::new(how, facts, failure)));
         }
-        let names = facts.certificate.as_ref().map(|certificate| certificate.names.clone()).unwrap_or_default();
-        let alpn = leg.tls().and_then(|tls| tls.alpn_protocol()).map(<[u8]>::to_vec);
-        Ok(Done { facts: described(how, facts), doubt: verified.reason().map(str::to_owned), names, alpn })
+        Ok(Done { facts: described(how, facts), doubt: verified.reason().map(str::to_owned) })
     }
 
     /// Answers the client's hello with a leaf for the name that it asked for, or else the server's.
@@ -151,6 +154,7 @@ impl Secure {
         alpn: Option<&[u8]>,
     ) -> Result<Done, Box<Failed>> {
         let Asked { hello, mut rest } = asked;
+        rest.append(&mut leg.take_unanswered());
         let offer = hello.offer.clone();
         let failed = |failure, facts| Box::new(Failed::new(how, facts, failure));
         let listener: IpAddr = leg.socket().local_ip().unwrap_or(IpAddr::from([0, 0, 0, 0]));
@@ -176,10 +180,7 @@ impl Secure {
             _ => Facts::of_offer(&offer),
         };
         match ended {
-            Ok(()) => {
-                let alpn = alpn.map(<[u8]>::to_vec);
-                Ok(Done { facts: described(how, facts), doubt: None, names: Vec::new(), alpn })
-            }
+            Ok(()) => Ok(Done { facts: described(how, facts), doubt: None }),
             Err(Problem::Broken(error)) => Err(failed(failure::of_io(Peer::Client, CLIENT, &error), facts)),
             Err(Problem::Slow) => Err(failed(failure::of_timeout(Peer::Client, CLIENT, self.handshake), facts)),
         }

@@ -5,8 +5,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use super::dial::dial;
 use super::leg::Leg;
@@ -113,8 +115,9 @@ impl Call {
             of,
             ..Open::default()
         };
-        let setup = Setup { hide_starttls: route.unequal() };
-        let upgrade = route.server.tls == SchemeTls::StartTls && shared.played.is_none();
+        let greeted_before_tls = route.server.tls == SchemeTls::StartTls;
+        let setup = Setup { hide_starttls: route.unequal(), greeted_before_tls };
+        let upgrade = greeted_before_tls && shared.played.is_none();
         let mut session = Session::new(route.spec, setup, upgrade, shared.session);
         let mut leg = Leg::plain(socket);
         let shakes = route.client.tls == SchemeTls::Implicit && !leg.is_played();
@@ -182,7 +185,10 @@ impl Call {
             call.passes = Some(read);
         }
         match asked {
-            Some(Ok(asked)) => call.asked = Some(asked),
+            Some(Ok(asked)) => {
+                call.pump.client.keep_waiting();
+                call.asked = Some(asked);
+            }
             Some(Err(failed)) => {
                 let reason = call.tell_failed(Side::Client, &failed);
                 call.close(Origin::Client, &reason, phase).await;
@@ -199,19 +205,27 @@ impl Call {
             return self.pass_through(&early, shared).await;
         }
         let mut phase = shared.phase.clone();
-        tokio::select! {
-            begun = self.begin(shared) => {
-                if let Err(ended) = begun {
-                    return ended;
+        // Before the client is answered, nothing has been said that would be cut off.
+        let mut next = tokio::select! {
+            next = self.begin(shared) => next,
+            () = reached(&mut phase, Phase::Leaving) => return stopped(),
+        };
+        loop {
+            // Once the server leg is up, or will never be: then the client is told within the TLS that it asked for.
+            if self.asked.is_some() && !self.pump.session.owns_server() {
+                let answered = tokio::select! {
+                    answered = self.answer(shared) => answered,
+                    () = reached(&mut phase, Phase::Leaving) => return stopped(),
+                };
+                if let Err(reason) = answered {
+                    return (Origin::Client, reason);
                 }
             }
-            // Nothing has been said yet.
-            () = reached(&mut phase, Phase::Leaving) => return stopped(),
-        }
-        let mut next = Next::Relay;
-        loop {
             next = match next {
-                Next::Relay => match self.relay(&mut phase).await {
+                Next::Relay => match self.relay(shared.secure.handshake, &mut phase).await {
+                    Stopped::Over { by: Origin::Client, reason } => {
+                        return (Origin::Client, self.unanswered().unwrap_or(reason));
+                    }
                     Stopped::Over { by, reason } => return (by, reason),
                     Stopped::Next(next) => next,
                 },
@@ -240,7 +254,10 @@ impl Call {
     }
 
     /// Relays, and leaves when the session is at rest once that is wanted.
-    async fn relay(&mut self, phase: &mut watch::Receiver<Phase>) -> Stopped {
+    async fn relay(&mut self, limit: Duration, phase: &mut watch::Receiver<Phase>) -> Stopped {
+        if self.pump.session.owns_server() {
+            return self.upgrade_first(limit, phase).await;
+        }
         tokio::select! {
             biased;
             stopped = self.pump.run() => return stopped,
@@ -250,18 +267,36 @@ impl Call {
         self.pump.run().await
     }
 
-    /// TLS from the first byte, on the legs that have it: upstream first.
-    async fn begin(&mut self, shared: &Shared) -> Result<(), (Origin, String)> {
-        let (mut names, mut alpn) = (Vec::new(), None);
+    /// Until the server leg has the TLS that mailtap itself asks for, the client hears nothing: that takes no longer than a
+    /// handshake may.
+    async fn upgrade_first(&mut self, limit: Duration, phase: &mut watch::Receiver<Phase>) -> Stopped {
+        let run = tokio::select! {
+            biased;
+            run = timeout(limit, self.pump.run()) => run,
+            () = reached(phase, Phase::Leaving) => {
+                let (by, reason) = stopped();
+                return Stopped::Over { by, reason };
+            }
+        };
+        match run {
+            Ok(stopped) => stopped,
+            Err(_) => {
+                let overdue = |session: &mut Session, log: &mut Pen<'_>, out: &mut Outbox| {
+                    session.overdue(clock::now(), limit.as_secs(), log, out);
+                };
+                Stopped::Next(self.pump.act(overdue).await)
+            }
+        }
+    }
+
+    /// TLS from the first byte on the server leg, where it has that: it comes before the client's.
+    async fn begin(&mut self, shared: &Shared) -> Next {
         if self.route.server.tls == SchemeTls::Implicit
             && let Some(leg) = self.pump.server.as_mut().filter(|leg| !leg.is_played())
         {
             let shaken = shared.secure.server_leg(leg, IMPLICIT, &self.route.upstream.host, self.asked.as_ref()).await;
             match shaken {
-                Ok(done) => {
-                    (names, alpn) = (done.names.clone(), done.alpn.clone());
-                    self.tell_done(Side::Server, done);
-                }
+                Ok(done) => self.tell_done(Side::Server, done),
                 Err(failed) => {
                     self.tell_failed(Side::Server, &failed);
                     let Failure { code, text, .. } = failed.failure;
@@ -269,17 +304,33 @@ impl Call {
                 }
             }
         }
-        if let Some(asked) = self.asked.take() {
-            let leg = &mut self.pump.client;
-            let host = &self.route.upstream.host;
-            match shared.secure.client_leg(leg, IMPLICIT, asked, host, &names, alpn.as_deref()).await {
-                Ok(done) => self.tell_done(Side::Client, done),
-                Err(failed) => return Err((Origin::Client, self.tell_failed(Side::Client, &failed))),
+        let Some(Unreached { trouble, code, text }) = self.trouble.take() else { return Next::Relay };
+        let unreached = |session: &mut Session, log: &mut Pen<'_>, out: &mut Outbox| {
+            session.unreached(clock::now(), trouble, code, &text, log, out);
+        };
+        self.pump.act(unreached).await
+    }
+
+    /// Answers the client's hello, where that waits for the server leg: with the server's names and its choice of ALPN.
+    async fn answer(&mut self, shared: &Shared) -> Result<(), String> {
+        let Some(asked) = self.asked.take() else { return Ok(()) };
+        let server = self.pump.server.as_ref();
+        let names = server.map(Leg::peer_names).unwrap_or_default();
+        let alpn = server.and_then(Leg::tls).and_then(|tls| tls.alpn_protocol()).map(<[u8]>::to_vec);
+        let (leg, host) = (&mut self.pump.client, &self.route.upstream.host);
+        match shared.secure.client_leg(leg, IMPLICIT, asked, host, &names, alpn.as_deref()).await {
+            Ok(done) => {
+                self.tell_done(Side::Client, done);
+                Ok(())
             }
+            Err(failed) => Err(self.tell_failed(Side::Client, &failed)),
         }
-        let Some(Unreached { trouble, code, text }) = self.trouble.take() else { return Ok(()) };
-        self.pump.act(|session, log, out| session.trouble(clock::now(), trouble, code, &text, log, out)).await;
-        Err((Origin::Proxy, text))
+    }
+
+    /// The client did not wait for the answer to its hello.
+    fn unanswered(&mut self) -> Option<String> {
+        let asked = self.asked.take()?;
+        Some(self.tell_failed(Side::Client, &asked.left(IMPLICIT)))
     }
 
     async fn pass_through(&mut self, early: &[u8], shared: &Shared) -> (Origin, String) {
@@ -319,7 +370,8 @@ impl Call {
                 .act(|session, log, out| session.upgraded(clock::now(), Side::Server, None, log, out))
                 .await;
         }
-        let facts = match shared.secure.server_leg(leg, STARTTLS, &self.route.upstream.host, None).await {
+        let facts = match shared.secure.server_leg(leg, STARTTLS, &self.route.upstream.host, self.asked.as_ref()).await
+        {
             Ok(done) => {
                 self.tell_doubt(done.doubt);
                 done.facts
@@ -366,12 +418,12 @@ impl Call {
     /// What a client offers whose TLS is passed through.
     fn tell_offered(&mut self, how: &str, offer: &Offer) {
         let facts = offered(how, offer);
-        self.pump.session.implicit_tls(clock::now(), Side::Client, facts, &mut self.pump.track.log());
+        self.pump.session.shaken(clock::now(), Side::Client, facts, &mut self.pump.track.log());
     }
 
     fn tell_done(&mut self, side: Side, done: Done) {
         let mut log = self.pump.track.log();
-        self.pump.session.implicit_tls(clock::now(), side, done.facts, &mut log);
+        self.pump.session.shaken(clock::now(), side, done.facts, &mut log);
         drop(log);
         self.tell_doubt(done.doubt);
     }
@@ -385,7 +437,7 @@ impl Call {
     /// Logs a failed handshake, gives the reason in a sentence.
     fn tell_failed(&mut self, side: Side, failed: &Failed) -> String {
         let facts = Tls { error: Some(failed.failure.text.clone()), ..failed.facts.clone() };
-        self.pump.session.implicit_tls(clock::now(), side, facts, &mut self.pump.track.log());
+        self.pump.session.shaken(clock::now(), side, facts, &mut self.pump.track.log());
         if !failed.plaintext.is_empty() {
             let upgrade = failed.facts.how == STARTTLS;
             let mut log = self.pump.track.log();
@@ -412,8 +464,7 @@ impl Call {
 
     /// Ends the legs as is due to them, unless everything is over, and then the recording.
     async fn close(mut self, by: Origin, reason: &str, phase: &mut watch::Receiver<Phase>) {
-        // Of its own accord the proxy leaves with a word of why, and when it is stopped, without.
-        let last_words = by == Origin::Proxy && reason != Close::STOPPED;
+        let last_words = self.pump.session.has_told();
         tokio::select! {
             biased;
             () = self.pump.finish(last_words) => {}

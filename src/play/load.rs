@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::proto::{Scheme, SchemeTls};
+use crate::proto::Scheme;
 use crate::replay::Builder;
 use crate::replay::script::Script;
 use crate::route::Route;
@@ -57,21 +57,10 @@ pub fn routes(
         let upstream = if script.upstream.is_empty() { "localhost".to_owned() } else { script.upstream.clone() };
         let scheme = script.scheme.name;
         // An offer of STARTTLS that led nowhere then is taken out again: the right side stands for the recorded leg.
-        let right = if script.unequal { other_leg(script) } else { scheme };
+        let right = script.unequal.map_or(scheme, |right| right.name);
         routes.push(
             Route::parse(&format!("{scheme}://{listen}={right}://{upstream}")).map_err(|error| error.to_string())?,
         );
     }
     Ok(routes)
-}
-
-/// A scheme of the same protocol with other TLS.
-fn other_leg(script: &Script) -> &'static str {
-    let wanted = if script.scheme.tls == SchemeTls::Implicit { SchemeTls::Asked } else { SchemeTls::Implicit };
-    let all = script.spec.schemes.iter();
-    let other = all
-        .clone()
-        .find(|scheme| scheme.tls == wanted)
-        .or_else(|| all.clone().find(|scheme| scheme.tls == SchemeTls::StartTls));
-    other.map_or(script.scheme.name, |scheme| scheme.name)
 }

@@ -101,7 +101,7 @@ impl Sink for Log {
         self.users.push(name.to_owned());
     }
 
-    fn edit(&mut self, range: Range<usize>, with: &[u8], _: Seq) {
+    fn edit(&mut self, range: Range<usize>, with: &[u8], _: Note) {
         assert!(range.start < range.end);
         let range = self.base + range.start..self.base + range.end;
         assert!(self.edits.last().is_none_or(|(last, _)| last.end <= range.start), "edits ascend");

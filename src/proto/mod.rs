@@ -83,6 +83,9 @@ pub struct Setup {
     /// The client leg cannot be upgraded (it has TLS already, or the server leg has): take the offer of STARTTLS out
     /// of what the client is told, by [`Sink::edit`]. Server lines are then taken whole or not at all.
     pub hide_starttls: bool,
+    /// The server leg has TLS since the server's greeting when the client hears it (and `hide_starttls` is set). What the
+    /// greeting says of capabilities no longer holds then: it is taken out as well.
+    pub greeted_before_tls: bool,
 }
 
 /// Where a dialog puts what it found.
@@ -106,9 +109,9 @@ pub trait Sink {
     /// The server lists its capabilities in content, where no event can carry them: each with its parameters.
     fn capabilities(&mut self, _names: Vec<String>) {}
 
-    /// What is to be passed on in place of a range of the bytes now being fed. Only called under
-    /// [`Setup::hide_starttls`], in ascending order.
-    fn edit(&mut self, range: Range<usize>, with: &[u8], about: Seq);
+    /// What is to be passed on in place of a range of the bytes now being fed, and the note that says so. Only called
+    /// under [`Setup::hide_starttls`], in ascending order.
+    fn edit(&mut self, range: Range<usize>, with: &[u8], note: Note);
 }
 
 /// A stretch of one side's stream and what it means. The pieces of a side tile its stream.
@@ -212,6 +215,12 @@ pub(crate) fn lost_sync(noted: &mut bool, side: Side, why: &str, out: &mut dyn S
         findings::LOST_SYNC
             .note(format!("what the {} said makes no sense here: {why}; it is logged as raw bytes", side.name())),
     );
+}
+
+/// Says that an offer of STARTTLS is taken out for the client.
+pub(crate) fn hidden_offer(about: Seq) -> Note {
+    let text = "the offer of STARTTLS was taken out for the client: the legs differ, and it would lead nowhere";
+    Note { about: Some(about), ..findings::STARTTLS_HIDDEN.note(text) }
 }
 
 /// The protocol and scheme of this name.

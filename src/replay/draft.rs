@@ -319,9 +319,12 @@ impl Builder {
             )
         });
         let route = open.route.split_once('=');
-        let schemes = route.map(|(left, right)| (scheme_of(left), scheme_of(right)));
-        let tls = |name: Option<&str>| name.and_then(proto::scheme).map(|(_, scheme)| scheme.tls);
-        let unequal = schemes.is_some_and(|(left, right)| tls(left) != tls(right));
+        let known = |side: &str| {
+            let (its, scheme) = scheme_of(side).and_then(proto::scheme)?;
+            (its.name == spec.name).then_some(scheme)
+        };
+        let schemes = route.and_then(|(left, right)| Some((known(left)?, known(right)?)));
+        let unequal = schemes.and_then(|(left, right)| (left.tls != right.tls).then_some(right));
         let server_ends = whole && self.closed.as_deref() == Some("server");
         let opened = self.greeting.first().map_or(self.end, |(at, _)| *at);
         Ok(Script {

@@ -42,7 +42,7 @@ impl Sink for Pieces {
 
     fn user(&mut self, _: &str) {}
 
-    fn edit(&mut self, _: Range<usize>, _: &[u8], _: Seq) {}
+    fn edit(&mut self, _: Range<usize>, _: &[u8], _: Note) {}
 }
 
 pub(super) fn masked(wire: &[u8], secrets: &[Range<usize>]) -> Vec<u8> {

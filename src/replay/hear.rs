@@ -141,5 +141,5 @@ impl Sink for Heard {
 
     fn user(&mut self, _: &str) {}
 
-    fn edit(&mut self, _: Range<usize>, _: &[u8], _: Seq) {}
+    fn edit(&mut self, _: Range<usize>, _: &[u8], _: Note) {}
 }

@@ -21,8 +21,8 @@ pub struct Script {
     pub scheme: &'static Scheme,
     /// The server as the recorded client knew it: host and port.
     pub upstream: String,
-    /// The legs differed, so offers of STARTTLS led nowhere.
-    pub unequal: bool,
+    /// How the server leg was spoken, where the legs differed: what led nowhere then was taken out for the client.
+    pub unequal: Option<&'static Scheme>,
     pub greeting: Vec<Said>,
     pub exchanges: Vec<Exchange>,
     /// The server ended the connection.

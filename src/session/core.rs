@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::content::Contents;
-use super::upgrade::Heard;
+use super::own::Heard;
 use super::watch::Watch;
 use super::{Config, Log};
 use crate::event::{Body, Event, Note, Origin, REDACTED, Seq, Side, Stamp, Tls};
@@ -273,11 +273,17 @@ pub(super) struct Tap<'t> {
     now: Stamp,
     log: &'t mut dyn Log,
     edits: Edits,
+    /// The client does not hear what is fed now, so nothing has to be changed for it.
+    unheard: bool,
 }
 
 impl<'t> Tap<'t> {
     pub fn new(core: &'t mut Core, now: Stamp, log: &'t mut dyn Log) -> Tap<'t> {
-        Tap { core, now, log, edits: Edits::default() }
+        Tap { core, now, log, edits: Edits::default(), unheard: false }
+    }
+
+    pub fn unheard(self, unheard: bool) -> Tap<'t> {
+        Tap { unheard, ..self }
     }
 
     pub fn own(&mut self, wire: &[u8]) -> Seq {
@@ -323,13 +329,11 @@ impl Sink for Tap<'_> {
         self.core.found(self.now, last, found, self.log);
     }
 
-    fn edit(&mut self, range: Range<usize>, with: &[u8], about: Seq) {
-        let note = Note {
-            about: Some(about),
-            to: Some(Side::Client.name().to_owned()),
-            ..findings::STARTTLS_HIDDEN
-                .note("the offer of STARTTLS was taken out for the client: the legs differ, and it would lead nowhere")
-        };
+    fn edit(&mut self, range: Range<usize>, with: &[u8], note: Note) {
+        if self.unheard {
+            return;
+        }
+        let note = Note { to: Some(Side::Client.name().to_owned()), ..note };
         self.core.emit(self.now, Origin::Proxy, with, Body::Note(note), self.log);
         self.edits.0.push((range, with.to_vec()));
     }

@@ -7,12 +7,23 @@ use super::{Log, Next, Outbox, Session};
 use crate::event::{Side, Stamp};
 
 impl Session {
-    /// The other side waits for an answer that may stand in these bytes: it goes on right behind the line that gives
-    /// it, wherever the bytes were cut.
+    /// Whether what is held of a side is not to be read now: the log has no room, or the client has to wait until the
+    /// proxy has upgraded the server leg.
+    pub(super) fn rests(&self, side: Side) -> bool {
+        self.waits_for_log(side) || (side == Side::Client && self.owns_server())
+    }
+
+    /// Whether what follows a line of this side may be another thing than what came before it.
+    pub(super) fn goes_by_line(&self, from: Side) -> bool {
+        !self.held(from.other()).is_empty() || self.owns_server()
+    }
+
+    /// The other side (or the proxy itself) waits for an answer that may stand in these bytes: it goes on right behind the
+    /// line that gives it, wherever the bytes were cut.
     pub(super) fn bytes_by_line(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
         let mut rest = bytes;
         while !rest.is_empty() && out.next == Next::Relay && !self.waits_for_log(from) {
-            let waits = !self.held(from.other()).is_empty();
+            let waits = self.goes_by_line(from);
             let end = memchr::memchr(b'\n', rest).filter(|_| waits).map_or(rest.len(), |end| end + 1);
             let (line, after) = rest.split_at(end);
             rest = after;
@@ -47,7 +58,7 @@ impl Session {
         let mut side = first;
         let mut idle = 0;
         while idle < 2 && out.next == Next::Relay {
-            let ready = !self.held(side).is_empty() && !self.waits_for_log(side);
+            let ready = !self.held(side).is_empty() && !self.rests(side);
             let progress = ready && self.take_held(now, side, log, out);
             idle = if progress { 0 } else { idle + 1 };
             side = side.other();

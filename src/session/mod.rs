@@ -7,11 +7,13 @@
 mod content;
 mod core;
 mod held;
+mod own;
 mod upgrade;
 mod watch;
 
 pub use self::core::Summary;
 use self::core::{Core, Edits, Tap};
+use self::own::Own;
 use self::upgrade::Upgrade;
 use crate::event::{Body, Close, Event, Gap, Level, Note, Open, Origin, Side, Stamp, Tls};
 use crate::findings;
@@ -63,7 +65,8 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    fn to(&mut self, side: Side) -> &mut Vec<u8> {
+    /// What is to be sent to this side.
+    pub fn to(&mut self, side: Side) -> &mut Vec<u8> {
         match side {
             Side::Client => &mut self.to_client,
             Side::Server => &mut self.to_server,
@@ -89,6 +92,8 @@ pub struct Session {
     dialog: Box<dyn Dialog>,
     core: Core,
     upgrade: Upgrade,
+    /// The upgrade of the server leg that the proxy makes itself, until it is done.
+    own: Option<Own>,
     held: [Vec<u8>; 2],
     /// What is held of a side waits only for the log.
     later: [bool; 2],
@@ -96,6 +101,10 @@ pub struct Session {
     ended: [bool; 2],
     /// The same, and all that they said was passed on.
     over: [bool; 2],
+    /// The client was told why it cannot be served.
+    told: bool,
+    /// The server leg has TLS, and nothing has come through it yet.
+    fresh: bool,
 }
 
 impl Session {
@@ -108,11 +117,14 @@ impl Session {
             spec,
             dialog: (spec.dialog)(setup),
             core,
-            upgrade: if upgrade { Upgrade::own() } else { Upgrade::default() },
+            upgrade: Upgrade::default(),
+            own: upgrade.then(Own::default),
             held: [Vec::new(), Vec::new()],
             later: [false; 2],
             ended: [false; 2],
             over: [false; 2],
+            told: false,
+            fresh: false,
         }
     }
 
@@ -130,9 +142,17 @@ impl Session {
         }
     }
 
-    /// A leg has finished its TLS handshake, other than in an upgrade that the session asked for.
-    pub fn implicit_tls(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log) {
+    /// A leg's TLS handshake has ended. Where the session asked for it, [`Session::upgraded`] is told instead.
+    pub fn shaken(&mut self, now: Stamp, side: Side, facts: Tls, log: &mut dyn Log) {
+        self.fresh |= side == Side::Server && facts.error.is_none();
         self.core.tls(now, side, facts, log);
+    }
+
+    /// Whether the server leg has TLS, and nothing has come through it yet: then its end may still belong to the handshake,
+    /// and the client can be told.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
     }
 
     pub fn note(&mut self, now: Stamp, note: Note, log: &mut dyn Log) {
@@ -142,24 +162,19 @@ impl Session {
     /// Whether more bytes of this side can be taken.
     #[must_use]
     pub fn wants(&self, side: Side) -> bool {
-        self.held(side).len() < HELD_MAX
-            && !self.waits_for_log(side)
-            && !(side == Side::Client && self.upgrade.owns_server())
+        self.held(side).len() < HELD_MAX && !self.waits_for_log(side)
     }
 
     /// Whether bytes are held that may be passed on after a time although nobody answered.
     #[must_use]
     pub fn holds(&self) -> bool {
-        !self.held(Side::Client).is_empty()
-            && !self.waits_for_log(Side::Client)
-            && !self.dialog.upgrading()
-            && !self.upgrade.owns_server()
+        !self.held(Side::Client).is_empty() && !self.rests(Side::Client) && !self.dialog.upgrading()
     }
 
     /// Whether nothing is under way that would be cut off in the middle.
     #[must_use]
     pub fn at_rest(&self) -> bool {
-        self.held.iter().all(Vec::is_empty) && !self.upgrade.owns_server() && self.dialog.at_rest()
+        self.held.iter().all(Vec::is_empty) && !self.owns_server() && self.dialog.at_rest()
     }
 
     /// Whether bytes are held only until there is room for what they hold. [`Session::resume`] reads on in them.
@@ -184,12 +199,17 @@ impl Session {
 
     /// Takes the next bytes of a leg.
     pub fn bytes(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
+        self.fresh &= from == Side::Client;
+        if from == Side::Client && self.owns_server() {
+            self.held_mut(from).extend_from_slice(bytes);
+            return;
+        }
         self.read(now, from, bytes, log, out);
         self.come_to_ends(now, log, out);
     }
 
     fn read(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log, out: &mut Outbox) {
-        if !self.held(from.other()).is_empty() {
+        if self.goes_by_line(from) {
             self.bytes_by_line(now, from, bytes, log, out);
             return;
         }
@@ -209,8 +229,16 @@ impl Session {
 
     /// A leg will send no more. Where what it said last still waits, its end does too: see [`Session::said_all`].
     pub fn end(&mut self, now: Stamp, from: Side, log: &mut dyn Log, out: &mut Outbox) {
+        // What a client says waits for the proxy's own upgrade, and so does its end.
+        if let (Side::Client, Some(own)) = (from, &mut self.own) {
+            own.client_ends();
+            return;
+        }
         let [client, server] = &mut self.ended;
         *(if from == Side::Client { client } else { server }) = true;
+        if self.owns_server() {
+            self.own_cut_off(now, log, out);
+        }
         self.come_to_ends(now, log, out);
     }
 
@@ -238,6 +266,27 @@ impl Session {
         self.come_to_ends(now, log, out);
     }
 
+    /// Whether the client was told why it cannot be served. It is to have time to read it.
+    #[must_use]
+    pub fn has_told(&self) -> bool {
+        self.told
+    }
+
+    /// There is no server, and so there is nothing to upgrade.
+    pub fn unreached(
+        &mut self,
+        now: Stamp,
+        trouble: Trouble,
+        code: &str,
+        text: &str,
+        log: &mut dyn Log,
+        out: &mut Outbox,
+    ) {
+        self.give_own_up(now, log);
+        self.trouble(now, trouble, code, text, log, out);
+        out.next = Next::Close { by: Origin::Proxy, reason: text.to_owned() };
+    }
+
     /// The server cannot be had: the client is told so in its own protocol.
     pub fn trouble(
         &mut self,
@@ -248,6 +297,7 @@ impl Session {
         log: &mut dyn Log,
         out: &mut Outbox,
     ) {
+        self.told = true;
         let line = (self.spec.trouble)(trouble, &format!("mailtap: {text}"));
         let note = Note {
             level: Level::Warn,
@@ -258,6 +308,11 @@ impl Session {
         };
         self.core.emit(now, Origin::Proxy, &line, Body::Note(note), log);
         out.to_client.extend_from_slice(&line);
+    }
+
+    /// What a side still says although all is over: it goes nowhere, and nobody reads it any more.
+    pub fn too_late(&mut self, now: Stamp, from: Side, bytes: &[u8], log: &mut dyn Log) {
+        self.core.raw(now, from, bytes, log);
     }
 
     /// So many bytes of each side went by unread.
@@ -273,6 +328,7 @@ impl Session {
 
     /// The last event.
     pub fn close(&mut self, now: Stamp, by: Origin, reason: &str, log: &mut dyn Log) {
+        self.give_own_up(now, log);
         self.ended = [true; 2];
         let mut nothing = Outbox::default();
         self.come_to_ends(now, log, &mut nothing);
@@ -309,14 +365,14 @@ impl Session {
             Flow::Stop { at, why: Stop::StartTls { reply } } => (at, Some(reply)),
         };
         // A leg that has TLS cannot be upgraded: then the acceptance is passed on like any answer.
-        let within = accepts.is_some() && self.core.has_tls() && !self.upgrade.owns_server();
+        let within = accepts.is_some() && self.core.has_tls() && !self.owns_server();
         let accepts = accepts.filter(|_| !within);
         if within {
             self.begin_within(now, log);
         }
         let passed = accepts.unwrap_or(taken);
-        if from == Side::Server && self.upgrade.owns_server() {
-            self.own_upgrade(now, bytes, passed, edits, accepts.is_some(), log, out);
+        if from == Side::Server && self.owns_server() {
+            self.own_upgrade(now, bytes, passed, &edits, accepts.is_some(), log, out);
         } else if edits.is_empty() && accepts.is_none() {
             return Taken { pass: Some(passed), kept_from: taken };
         } else {
@@ -333,7 +389,8 @@ impl Session {
         if from == Side::Server {
             self.core.client_is_whole(self.dialog.turn() != Turn::Within);
         }
-        let mut tap = Tap::new(&mut self.core, now, log);
+        let unheard = self.own.as_ref().is_some_and(|own| own.is_unheard(self.dialog.as_ref()));
+        let mut tap = Tap::new(&mut self.core, now, log).unheard(unheard);
         let flow = self.dialog.feed(from, bytes, &mut tap);
         (flow, tap.into_edits())
     }

@@ -1,12 +1,12 @@
-//! The upgrade to TLS in the middle of a session: asked for by the client, or made by the proxy on the server leg.
+//! The upgrade to TLS in the middle of a session, and what stands in plaintext behind it.
 //! Takes the server's acceptance and the outcome of each handshake, gives the order of the steps.
-//! Does not shake hands itself, and knows no protocol: what is said to the server comes from its `Spec`.
+//! Does not shake hands itself, and knows no protocol; the upgrade that the proxy makes itself is `own`.
 
-use super::core::{Edits, Tap};
+use super::core::Tap;
 use super::{Log, Next, Outbox, Session};
-use crate::event::{Body, Greeting, Note, Origin, Reply, Seq, Side, Stamp, Tls};
+use crate::event::{Body, Note, Origin, Seq, Side, Stamp, Tls};
 use crate::findings;
-use crate::proto::{Flow, Piece, Setup, Sink, Trouble};
+use crate::proto::{Flow, Piece, Setup, Sink};
 
 /// A TLS record of a handshake begins so (RFC 8446 §5.1).
 const HANDSHAKE: [u8; 2] = [0x16, 0x03];
@@ -17,7 +17,6 @@ pub(super) struct Upgrade {
     accepted: Vec<u8>,
     /// What the client sent of its handshake too early.
     early: Vec<u8>,
-    own: Option<Own>,
     within: Option<Within>,
 }
 
@@ -29,47 +28,24 @@ enum Within {
     Begun,
 }
 
-/// The proxy upgrades the server leg itself before the client hears anything.
-struct Own {
-    /// What the client is to get once the leg is up: the greeting.
-    greeting: Vec<u8>,
-    greeted: bool,
-    /// The command of the proxy that waits for its reply.
-    step: usize,
-    waits_for: Option<Seq>,
-}
-
-impl Upgrade {
-    pub fn own() -> Upgrade {
-        let own = Own { greeting: Vec::new(), greeted: false, step: 0, waits_for: None };
-        Upgrade { own: Some(own), ..Upgrade::default() }
-    }
-
-    pub fn owns_server(&self) -> bool {
-        self.own.is_some()
-    }
-}
-
 impl Session {
     /// A handshake that [`Next::UpgradeServer`] or [`Next::UpgradeClient`] asked for has ended; with an error in its
     /// facts, it failed. Without facts there was none: the peer is played, and takes the upgrade for done.
     pub fn upgraded(&mut self, now: Stamp, side: Side, facts: Option<Tls>, log: &mut dyn Log, out: &mut Outbox) {
         let error = facts.as_ref().and_then(|facts| facts.error.clone());
         if let Some(facts) = facts {
-            self.core.tls(now, side, facts, log);
+            self.shaken(now, side, facts, log);
         }
         match (side, error) {
-            (Side::Server, None) if self.upgrade.own.is_some() => self.own_done(out),
+            (Side::Server, None) if self.owns_server() => self.own_done(now, log, out),
             (Side::Server, None) => {
                 out.to_client.append(&mut self.upgrade.accepted);
                 out.next = Next::UpgradeClient { early: std::mem::take(&mut self.upgrade.early) };
             }
             (Side::Client, None) => self.dialog.upgraded(true),
-            (Side::Server, Some(error)) if self.upgrade.own.is_some() => {
-                self.trouble(now, Trouble::Tls, "upstream-tls", &error, log, out);
-                out.next = Next::Close { by: Origin::Server, reason: error };
-            }
+            (Side::Server, Some(error)) if self.owns_server() => self.own_failed(now, &error, log, out),
             (Side::Server, Some(error)) => {
+                self.told = true;
                 let line = self.dialog.refusal(&format!("mailtap: {error}"));
                 self.dialog.upgraded(false);
                 let note = Note {
@@ -95,7 +71,7 @@ impl Session {
 
     /// The server has accepted an upgrade.
     pub(super) fn accepted(&mut self, now: Stamp, reply: &[u8], log: &mut dyn Log, out: &mut Outbox) {
-        if self.upgrade.own.is_none() {
+        if !self.owns_server() {
             self.upgrade.accepted = reply.to_vec();
             let held = std::mem::take(self.held_mut(Side::Client));
             if held.starts_with(&HANDSHAKE) || (held.len() == 1 && held.starts_with(&HANDSHAKE[..1])) {
@@ -164,82 +140,6 @@ impl Session {
             self.core.raw(now, from, rest, log);
         }
     }
-
-    /// The server spoke while the proxy upgrades its leg: `taken` of `bytes` were read.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn own_upgrade(
-        &mut self,
-        now: Stamp,
-        bytes: &[u8],
-        taken: usize,
-        edits: Edits,
-        accepted: bool,
-        log: &mut dyn Log,
-        out: &mut Outbox,
-    ) {
-        let heard = std::mem::take(&mut self.core.heard);
-        let Some(own) = &mut self.upgrade.own else { return };
-        if !own.greeted {
-            edits.apply(bytes.get(..taken).unwrap_or(bytes), &mut own.greeting);
-        }
-        if accepted {
-            return;
-        }
-        for Heard { status, answers } in heard {
-            let Some(own) = &mut self.upgrade.own else { return };
-            let goes_on = match answers {
-                None => !std::mem::replace(&mut own.greeted, true) && (self.spec.greets)(&status),
-                Some(seq) if own.waits_for == Some(seq) => own.step < self.spec.starttls.len(),
-                Some(_) => continue,
-            };
-            if goes_on {
-                self.own_step(now, log, out);
-                continue;
-            }
-            let text = format!("the server does not let its connection be upgraded to TLS: it answered {status}");
-            self.trouble(now, Trouble::Tls, "upstream-tls", &text, log, out);
-            out.next = Next::Close { by: Origin::Server, reason: text };
-            return;
-        }
-    }
-
-    /// The proxy says its next command.
-    fn own_step(&mut self, now: Stamp, log: &mut dyn Log, out: &mut Outbox) {
-        let Some(own) = &mut self.upgrade.own else { return };
-        let Some(line) = self.spec.starttls.get(own.step) else { return };
-        own.step += 1;
-        let mut tap = Spoken { tap: Tap::new(&mut self.core, now, log), said: None };
-        let _ = self.dialog.feed(Side::Client, line, &mut tap);
-        own.waits_for = tap.said;
-        out.to_server.extend_from_slice(line);
-    }
-
-    fn own_done(&mut self, out: &mut Outbox) {
-        let Some(own) = self.upgrade.own.take() else { return };
-        self.dialog.upgraded(true);
-        // Where the server greets once more, that greeting is the one for the client.
-        if !self.dialog.greets_again() {
-            out.to_client.extend_from_slice(&own.greeting);
-        }
-    }
-}
-
-/// A greeting or reply, as an upgrade of the proxy's own needs it.
-pub(super) struct Heard {
-    pub status: String,
-    pub answers: Option<Seq>,
-}
-
-impl Heard {
-    pub fn of(body: &Body) -> Option<Heard> {
-        match body {
-            Body::Greeting(Greeting { status, .. }) => Some(Heard { status: status.clone(), answers: None }),
-            Body::Reply(Reply { status, answers: Some(answers), .. }) => {
-                Some(Heard { status: status.clone(), answers: Some(*answers) })
-            }
-            _ => None,
-        }
-    }
 }
 
 /// Logs pieces as raw bytes, without their secrets.
@@ -256,29 +156,5 @@ impl Sink for Injected<'_> {
 
     fn user(&mut self, _: &str) {}
 
-    fn edit(&mut self, _: std::ops::Range<usize>, _: &[u8], _: Seq) {}
-}
-
-/// Logs what the proxy itself says to the server: not as the client's.
-struct Spoken<'t> {
-    tap: Tap<'t>,
-    said: Option<Seq>,
-}
-
-impl Sink for Spoken<'_> {
-    fn piece(&mut self, piece: Piece<'_>) -> Seq {
-        let seq = self.tap.own(piece.wire);
-        self.said = Some(seq);
-        seq
-    }
-
-    fn note(&mut self, note: Note) {
-        self.tap.note(note);
-    }
-
-    fn compress(&mut self, _: &str) {}
-
-    fn user(&mut self, _: &str) {}
-
-    fn edit(&mut self, _: std::ops::Range<usize>, _: &[u8], _: Seq) {}
+    fn edit(&mut self, _: std::ops::Range<usize>, _: &[u8], _: Note) {}
 }

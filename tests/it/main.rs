@@ -89,8 +89,12 @@ mod tls_kit;
 #[cfg(feature = "proxy")]
 mod tls_legs;
 #[cfg(feature = "proxy")]
+mod tls_own;
+#[cfg(feature = "proxy")]
 mod tls_passthrough;
 mod tls_programs;
+#[cfg(feature = "proxy")]
+mod tls_refused;
 #[cfg(feature = "proxy")]
 mod tls_stalled;
 #[cfg(feature = "proxy")]

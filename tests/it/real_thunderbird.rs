@@ -154,7 +154,7 @@ fn thunderbird_with_starttls() {
 
 #[test]
 #[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
-fn thunderbird_with_implicit_tls() {
+fn thunderbird_with_shaken() {
     to_itself("imaps", "submissions", IMPLICIT);
 }
 
@@ -172,6 +172,6 @@ fn thunderbird_and_the_practice_server_with_starttls() {
 
 #[test]
 #[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
-fn thunderbird_and_the_practice_server_with_implicit_tls() {
+fn thunderbird_and_the_practice_server_with_shaken() {
     to_itself_in_practice(IMPLICIT);
 }

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::support::{
     certs::Key,
-    clients::{gnutls_cli, s_client},
+    clients::{gnutls_cli, mbsync, s_client},
     dovecot::{Dovecot, Options, PASSWORD},
     free_address, is_listening,
     jobs::{assert_same, delivered, secure_script},
@@ -125,5 +125,38 @@ fn openssl_and_gnutls_upgrade_managesieve() {
         // Within TLS the server refuses another one, and the session goes on.
         assert_eq!(recording.of_kind("tls").len(), 2, "{}", recording.dump());
         assert!(recording.of_kind("raw").is_empty(), "{}", recording.dump());
+    }
+}
+
+/// A server that takes no login before TLS says so in its greeting, and a client that heard that would give up.
+#[test]
+fn mbsync_logs_in_where_mailtap_itself_upgrades_a_server_without_plaintext_logins() {
+    let servers = servers();
+    let chain = servers.authority.issue(&server_names(), Key::Ecdsa);
+    // To Dovecot a client at its own address is as good as within TLS; from here one comes to this address by another.
+    let extra = "listen = 127.0.0.1, 127.0.0.2\ndisable_plaintext_auth = yes\n".to_owned();
+    let dovecot = Dovecot::start(&Options { extra, ..Options::new(chain) });
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], dovecot.imap.port()));
+    let root = servers.root.display().to_string();
+    for (left, tls) in [("imap", "SSLType None"), ("imaps", "SSLType IMAPS\nCertificateFile")] {
+        let through = Through::unequal(left, "imap+starttls", elsewhere, &["--upstream-ca", &root]);
+        let folder = tempfile::tempdir().expect("a folder");
+        let name = user("required");
+        let tls = if left == "imaps" { format!("{tls} {}", through.ca().display()) } else { tls.to_owned() };
+        let text = format!(
+            "IMAPAccount server\nHost localhost\nPort {}\nUser {}\nPass {PASSWORD}\n{tls}\nAuthMechs *\n\n\
+             IMAPStore far\nAccount server\n\nMaildirStore near\nPath {root}/mail/\nInbox {root}/mail/INBOX\n\n\
+             Channel all\nFar :far:\nNear :near:\nCreate Near\nSyncState *\n",
+            through.address().port(),
+            name,
+            root = folder.path().display(),
+        );
+        std::fs::create_dir(folder.path().join("mail")).expect("a folder for mail");
+        mbsync(folder.path(), &text).expect_ok();
+        let recording = &through.mailtap.recordings(1)[0];
+        assert_eq!(recording.one("close")["user"].as_str(), Some(name.as_str()), "{}", recording.dump());
+        let greeting = recording.one("greeting");
+        assert!(greeting["values"].to_string().contains("LOGINDISABLED"), "{greeting}");
+        assert!(recording.note_codes().contains(&"capabilities-hidden".to_owned()), "{}", recording.dump());
     }
 }

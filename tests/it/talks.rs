@@ -253,7 +253,7 @@ impl Talk {
         let mut now = Stamp(0);
         for side in [Side::Server, Side::Client].iter().filter(|_| self.implicit) {
             let facts = Tls { how: "implicit".to_owned(), version: Some("TLSv1.3".to_owned()), ..Tls::default() };
-            session.implicit_tls(now, *side, facts, &mut log);
+            session.shaken(now, *side, facts, &mut log);
         }
         for (side, bytes) in &self.said {
             now.0 += 1000;

@@ -9,28 +9,30 @@ use crate::support::tls_peer::{BOTH_VERSIONS, Bench, Peer};
 use crate::tls_upgrade::over;
 
 /// One protocol on unequal legs.
-struct Unequal {
-    plain: &'static str,
+pub struct Unequal {
+    pub plain: &'static str,
     /// TLS from the first byte, where the protocol has it.
-    implicit: Option<&'static str>,
+    pub implicit: Option<&'static str>,
     /// The right side's scheme for an upgrade of mailtap's own.
-    upgraded: Option<&'static str>,
-    greeting: &'static str,
+    pub upgraded: &'static str,
+    pub greeting: &'static str,
     /// What mailtap itself says before and for an upgrade of the server leg, each with the server's answer.
-    own: &'static [(&'static str, &'static str)],
+    pub own: &'static [(&'static str, &'static str)],
     /// What a server says again once it has TLS.
-    again: &'static str,
+    pub again: &'static str,
     /// What the client says, what the server answers, and what the client is to hear of that.
-    talk: &'static [(&'static str, &'static str, &'static str)],
+    pub talk: &'static [(&'static str, &'static str, &'static str)],
     /// The greeting (or what stands for it) as the client is to hear it where the offer of TLS leads nowhere.
     hidden_greeting: &'static str,
+    /// The same after an upgrade of mailtap's own, where the greeting is from before TLS.
+    pub own_greeting: &'static str,
 }
 
-const ALL: [Unequal; 4] = [
+pub const ALL: [Unequal; 4] = [
     Unequal {
         plain: "imap",
         implicit: Some("imaps"),
-        upgraded: Some("imap+starttls"),
+        upgraded: "imap+starttls",
         greeting: "* OK [CAPABILITY IMAP4rev1 STARTTLS IDLE] ready\r\n",
         own: &[("STARTTLS\r\n", " OK begin\r\n")],
         again: "",
@@ -44,11 +46,12 @@ const ALL: [Unequal; 4] = [
             ("c NOOP\r\n", "* 1 EXISTS\r\nc OK done\r\n", "* 1 EXISTS\r\nc OK done\r\n"),
         ],
         hidden_greeting: "* OK [CAPABILITY IMAP4rev1 IDLE] ready\r\n",
+        own_greeting: "* OK ready\r\n",
     },
     Unequal {
         plain: "pop3",
         implicit: Some("pop3s"),
-        upgraded: Some("pop3+starttls"),
+        upgraded: "pop3+starttls",
         greeting: "+OK STLS is only a word here <1896.697170952@mail.example>\r\n",
         own: &[("STLS\r\n", "+OK begin\r\n")],
         again: "",
@@ -63,11 +66,12 @@ const ALL: [Unequal; 4] = [
             ),
         ],
         hidden_greeting: "+OK STLS is only a word here <1896.697170952@mail.example>\r\n",
+        own_greeting: "+OK STLS is only a word here <1896.697170952@mail.example>\r\n",
     },
     Unequal {
         plain: "submission",
         implicit: Some("submissions"),
-        upgraded: Some("submission+starttls"),
+        upgraded: "submission+starttls",
         greeting: "220 mx.example ESMTP STARTTLS\r\n",
         own: &[("EHLO ", "250-mx.example\r\n250 STARTTLS\r\n"), ("STARTTLS\r\n", "220 2.0.0 begin\r\n")],
         again: "",
@@ -81,11 +85,12 @@ const ALL: [Unequal; 4] = [
             ("NOOP STARTTLS\r\n", "250-STARTTLS\r\n250 done\r\n", "250-STARTTLS\r\n250 done\r\n"),
         ],
         hidden_greeting: "220 mx.example ESMTP STARTTLS\r\n",
+        own_greeting: "220 mx.example ESMTP STARTTLS\r\n",
     },
     Unequal {
         plain: "sieve",
         implicit: None,
-        upgraded: Some("sieve+starttls"),
+        upgraded: "sieve+starttls",
         greeting: "\"IMPLEMENTATION\" \"x\"\r\n\"STARTTLS\"\r\n\"SASL\" \"\"\r\nOK\r\n",
         own: &[("STARTTLS\r\n", "OK\r\n")],
         again: "\"IMPLEMENTATION\" \"x\"\r\n\"SASL\" \"PLAIN\"\r\nOK\r\n",
@@ -94,6 +99,7 @@ const ALL: [Unequal; 4] = [
             ("NOOP \"STARTTLS\"\r\n", "OK (TAG \"STARTTLS\") \"done\"\r\n", "OK (TAG \"STARTTLS\") \"done\"\r\n"),
         ],
         hidden_greeting: "",
+        own_greeting: "\"IMPLEMENTATION\" \"x\"\r\n\"SASL\" \"PLAIN\"\r\nOK\r\n",
     },
 ];
 
@@ -109,7 +115,7 @@ impl Unequal {
         match leg {
             Leg::Plain => Some(self.plain),
             Leg::Implicit => self.implicit,
-            Leg::Upgraded => self.upgraded,
+            Leg::Upgraded => Some(self.upgraded),
         }
     }
 
@@ -139,7 +145,7 @@ impl Unequal {
         let mut near = near.join().expect("no panic");
         let equal = left == right;
         let greeting = match () {
-            () if right == Leg::Upgraded && !self.again.is_empty() => self.again,
+            () if right == Leg::Upgraded => self.own_greeting,
             () if equal => self.greeting,
             () => self.hidden_greeting,
         };
@@ -154,18 +160,25 @@ impl Unequal {
         self.check(&recording, left, right, &what);
     }
 
+    /// The server hears a command of mailtap's own; gives its answer.
     #[track_caller]
-    fn own_upgrade(&self, bench: &Bench, far: &mut Peer) {
-        for (begins, answer) in self.own {
-            let line = format!("{}\r\n", far.line());
-            if self.plain == "imap" {
-                let (tag, rest) = line.split_once(' ').expect("a tag");
-                assert_eq!(&rest, begins);
-                far.say(format!("{tag}{answer}"));
-            } else {
-                assert!(line.starts_with(begins), "{line}");
-                far.say(answer);
-            }
+    pub fn own_command(&self, far: &mut Peer, number: usize) -> String {
+        let (begins, answer) = self.own[number];
+        let line = format!("{}\r\n", far.line());
+        if self.plain == "imap" {
+            let (tag, rest) = line.split_once(' ').expect("a tag");
+            assert_eq!(rest, begins);
+            return format!("{tag}{answer}");
+        }
+        assert!(line.starts_with(begins), "{line}");
+        answer.to_owned()
+    }
+
+    #[track_caller]
+    pub fn own_upgrade(&self, bench: &Bench, far: &mut Peer) {
+        for number in 0..self.own.len() {
+            let answer = self.own_command(far, number);
+            far.say(answer);
         }
         far.serve_tls(&bench.showing()).expect("the server's handshake");
         far.say(self.again);

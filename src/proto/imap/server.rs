@@ -11,11 +11,12 @@ use super::scan::{Literal, Scan, without_end};
 use super::talk::{Halt, Outstanding, REMEMBERED_MAX, Talk};
 use super::token::{self, Names, TOKENS_MAX, Token};
 use super::{data, fetch};
-use crate::event::{Body, Content, Continue, Greeting, Object, Reply, Seq, Side};
+use crate::event::{Body, Content, Continue, Greeting, Note, Object, Reply, Seq, Side};
+use crate::findings;
 use crate::proto::frame::{Cut, Framer, LINE_MAX, Mode, Part};
 use crate::proto::sasl::Challenge;
 use crate::proto::standing::Standing;
-use crate::proto::{Piece, Sink};
+use crate::proto::{Piece, Sink, hidden_offer};
 
 /// How many bytes of a response's values are remembered over its literals, to explain them when it is complete.
 const VALUES_MAX: usize = 16 * 1024;
@@ -142,8 +143,10 @@ impl Talk {
                     })
                 };
                 self.server.of = out.piece(Piece { from: Side::Server, wire: line, secrets: secret.as_slice(), body });
-                if let Some(range) = capabilities {
-                    self.hide_offer(line, range, place, out);
+                match capabilities {
+                    Some(list) if greets && self.setup.greeted_before_tls => self.take_list_out(line, list, place, out),
+                    Some(list) => self.hide_offer(line, list, place, out),
+                    None => {}
                 }
                 return answered.map_or(Halt::End, |answered| self.completed(&answered, status == "OK", part));
             }
@@ -351,13 +354,26 @@ impl Talk {
         }
     }
 
+    /// Takes the whole code with the capabilities out of a greeting from before TLS: within TLS they may be others, and a
+    /// client has to ask for them anew (RFC 3501 §6.2.1, RFC 9051 §6.2.1).
+    fn take_list_out(&mut self, line: &[u8], list: Range<usize>, place: Option<usize>, out: &mut dyn Sink) {
+        let (Some(place), before) = (place, line.get(..list.start).unwrap_or_default()) else { return };
+        let Some(start) = before.iter().rposition(|&byte| byte == b'[') else { return };
+        let space = line.get(list.end + 1) == Some(&b' ');
+        let end = list.end + 1 + usize::from(space);
+        let text = "the list of capabilities in the greeting was taken out for the client: it is from before TLS, and \
+                    others may hold now; the client can ask for them";
+        let note = Note { about: Some(self.server.of), ..findings::CAPABILITIES_HIDDEN.note(text) };
+        out.edit(place + start..place + end, b"", note);
+    }
+
     /// Takes the offer of STARTTLS out of a list of capabilities, where it leads nowhere.
     fn hide_offer(&mut self, line: &[u8], list: Range<usize>, place: Option<usize>, out: &mut dyn Sink) {
         let Some(place) = place.filter(|_| self.setup.hide_starttls && !self.compressed) else { return };
         let mut at = list.start;
         while let Some((word, end)) = super::command::word(line.get(..list.end).unwrap_or_default(), at) {
             if word.eq_ignore_ascii_case(b"STARTTLS") {
-                out.edit(place + at..place + end, b"", self.server.of);
+                out.edit(place + at..place + end, b"", hidden_offer(self.server.of));
             }
             at = end;
         }

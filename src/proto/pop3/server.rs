@@ -4,7 +4,7 @@
 
 use super::super::frame::{Cut, Mode, Part};
 use super::super::sasl::{self, Challenge, Exchange, Layer};
-use super::super::{Dialog, Flow, Piece, Sink, Stop, lost_sync};
+use super::super::{Dialog, Flow, Piece, Sink, Stop, hidden_offer, lost_sync};
 use super::command::Lines;
 use super::reply::{self, Answered};
 use super::{Auth, CAPABILITIES_MAX, Listing, Pop3};
@@ -92,7 +92,7 @@ impl Pop3 {
         let offers = line.split(u8::is_ascii_whitespace).next().is_some_and(|word| word.eq_ignore_ascii_case(b"STLS"));
         let hides = offers && listing.hides;
         if let Some(at) = at.filter(|_| hides && part == Part::Whole) {
-            out.edit(at..at + line.len(), b"", seq);
+            out.edit(at..at + line.len(), b"", hidden_offer(seq));
         }
         if last {
             self.listing = None;

@@ -4,7 +4,7 @@
 
 use super::super::frame::{Cut, Mode, Part};
 use super::super::sasl::{self, Layer};
-use super::super::{Flow, Piece, Sink, Stop, lost_sync};
+use super::super::{Flow, Piece, Sink, Stop, hidden_offer, lost_sync};
 use super::command::Kind;
 use super::reply::{self, Status};
 use super::text::{Is, Literal, Words};
@@ -263,7 +263,7 @@ impl Sieve {
         }
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
             if reply::offers_starttls(line) && line.ends_with(b"\n") {
-                out.edit(at..at + line.len(), b"", of);
+                out.edit(at..at + line.len(), b"", hidden_offer(of));
             }
             at += line.len();
         }

@@ -4,7 +4,7 @@
 
 use super::super::frame::{Cut, Part};
 use super::super::sasl::{self, Exchange, Layer};
-use super::super::{Flow, Piece, Sink, Stop, lost_sync};
+use super::super::{Flow, Piece, Sink, Stop, hidden_offer, lost_sync};
 use super::command::Kind;
 use super::content::Message;
 use super::reply::{self, Code, Head, Parsed};
@@ -179,7 +179,7 @@ impl Smtp {
             && let Some(at) = at
         {
             for (range, with) in reply::without_starttls(wire) {
-                out.edit(at + range.start..at + range.end, with, of);
+                out.edit(at + range.start..at + range.end, with, hidden_offer(of));
             }
         }
         (of, Some(code))

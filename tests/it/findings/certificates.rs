@@ -29,7 +29,7 @@ fn of_certificates() {
         let mut codes = Codes::default();
         let mut session = Session::new(spec, Setup::default(), false, Config::default());
         session.open(Stamp(1_700_000_000_000_000), Open::default(), &mut codes);
-        session.implicit_tls(Stamp(1_700_000_000_000_000), side, facts, &mut codes);
+        session.shaken(Stamp(1_700_000_000_000_000), side, facts, &mut codes);
         codes.0.into_iter().map(|(code, _)| code).collect::<Vec<_>>()
     };
     let good = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";

@@ -60,7 +60,7 @@ fn notes_with(protocol: &str, said: &str, config: Config) -> Vec<(String, String
             let sides: &[Side] = if line == "CTLS" { &[Side::Client] } else { &[Side::Server, Side::Client] };
             for &side in sides {
                 let facts = Tls { how: "implicit".to_owned(), version: Some("TLSv1.3".to_owned()), ..Tls::default() };
-                session.implicit_tls(now, side, facts, &mut codes);
+                session.shaken(now, side, facts, &mut codes);
             }
             continue;
         }

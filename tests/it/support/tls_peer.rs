@@ -14,6 +14,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
     SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::WebPkiClientVerifier,
 };
 
 use super::{
@@ -71,6 +72,11 @@ impl Peer {
             Wire::Server(stream) => stream.sock.write_all(bytes).expect("sends"),
             Wire::Plain(_) => panic!("there is no TLS on this connection"),
         }
+    }
+
+    /// Says what is taken of it, by a peer that may hang up meanwhile.
+    pub fn try_say(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.wire().write_all(bytes.as_ref());
     }
 
     /// The next line without its end; what came of it where the connection ends before.
@@ -133,6 +139,13 @@ impl Peer {
     /// Sends no more, without a close_notify.
     pub fn cut(&mut self) {
         self.wire().end(false);
+    }
+
+    /// Breaks the connection off.
+    pub fn reset(mut self) {
+        if let Some(Wire::Plain(socket)) = self.wire.take() {
+            socket2::SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO)).expect("no lingering");
+        }
     }
 
     /// # Errors
@@ -282,6 +295,23 @@ pub fn showing(chain: &Chain, versions: &[&'static SupportedProtocolVersion], al
         .with_single_cert(certificates, key)
         .expect("key and certificate");
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
+/// The same server for clients that have a certificate of this root alone.
+pub fn requiring(root: &str, chain: &Chain, versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
+    let mut store = RootCertStore::empty();
+    store.add(CertificateDer::from_pem_slice(root.as_bytes()).expect("a certificate")).expect("a root");
+    let provider = mailtap::tls::provider();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider)).build();
+    let certificates = CertificateDer::pem_slice_iter(chain.certificates.as_bytes());
+    let certificates = certificates.map(|one| one.expect("a certificate").into_owned()).collect();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .with_client_cert_verifier(verifier.expect("a verifier"))
+        .with_single_cert(certificates, PrivateKeyDer::from_pem_slice(chain.key.as_bytes()).expect("a key"))
+        .expect("key and certificate");
     Arc::new(config)
 }
 

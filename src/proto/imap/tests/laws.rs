@@ -104,7 +104,7 @@ proptest! {
 
     #[test]
     fn any_bytes_tile_whatever_the_cuts(script in script(), places: [usize; 4], hide_starttls: bool) {
-        keep(&SPEC, Setup { hide_starttls }, &script, &places);
+        keep(&SPEC, Setup { hide_starttls, ..Setup::default() }, &script, &places);
     }
 
     #[test]

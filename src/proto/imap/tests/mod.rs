@@ -101,7 +101,7 @@ impl Sink for Recorder {
         self.users.push(name.to_owned());
     }
 
-    fn edit(&mut self, range: Range<usize>, with: &[u8], _about: Seq) {
+    fn edit(&mut self, range: Range<usize>, with: &[u8], _: Note) {
         self.edits.push((range, with.to_vec()));
     }
 }

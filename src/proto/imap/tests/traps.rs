@@ -268,7 +268,7 @@ fn a_refused_starttls_goes_on_in_plaintext() {
 
 #[test]
 fn the_offer_of_starttls_is_taken_out_where_it_leads_nowhere() {
-    let mut talk = Talk::with(Setup { hide_starttls: true });
+    let mut talk = Talk::with(Setup { hide_starttls: true, ..Setup::default() });
     let said = b"* OK [CAPABILITY IMAP4rev1 STARTTLS ID] hi\r\n";
     talk.say(S, &said[..20]);
     assert_eq!(talk.held(S), &said[..20]);
@@ -277,6 +277,25 @@ fn the_offer_of_starttls_is_taken_out_where_it_leads_nowhere() {
     assert_eq!(&said[26..35], b" STARTTLS");
     talk.say(S, b"* CAPABILITY STARTTLS\r\nx OK STARTTLS [CAPABILITY STARTTLS]\r\n");
     assert_eq!(talk.out.edits[1..], [(12..21, vec![])]);
+}
+
+#[test]
+fn what_a_greeting_says_of_capabilities_is_taken_out_where_it_is_from_before_tls() {
+    for (said, taken_out) in [
+        (
+            "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] hi\r\n",
+            Some("[CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] "),
+        ),
+        ("* ok [capability IMAP4rev1]\r\n", Some("[capability IMAP4rev1]")),
+        ("* OK [ALERT] hi [CAPABILITY x]\r\n", None),
+    ] {
+        let mut talk = Talk::with(Setup { hide_starttls: true, greeted_before_tls: true });
+        talk.say(S, said.as_bytes());
+        let edits: Vec<&str> = talk.out.edits.iter().map(|(range, _)| &said[range.clone()]).collect();
+        assert_eq!(edits, Vec::from_iter(taken_out));
+        talk.say(S, b"x OK [CAPABILITY IMAP4rev1] within TLS\r\n");
+        assert_eq!(talk.out.edits.len(), edits.len());
+    }
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn the_banner_is_never_touched() {
     let stream = "+OK STLS <1@x>\r\n+OK\r\nSTLS\r\nUSER\r\n.\r\n+OK\r\nSTLS\r\n.\r\n";
     let expected = "+OK STLS <1@x>\r\n+OK\r\nUSER\r\n.\r\n+OK\r\nSTLS\r\n.\r\n";
     for cut in 0..stream.len() {
-        let mut tap = Tap::new(&SPEC, Setup { hide_starttls: true });
+        let mut tap = Tap::new(&SPEC, Setup { hide_starttls: true, ..Setup::default() });
         tap.client("CAPA\r\nUIDL\r\n").server(&stream[..cut]).server(&stream[cut..]);
         assert_eq!(tap.edited(stream.as_bytes()), expected.as_bytes());
     }
@@ -144,7 +144,7 @@ fn the_banner_is_never_touched() {
 
 #[test]
 fn the_offer_stays_hidden_after_the_proxys_own_upgrade() {
-    let mut tap = Tap::new(&SPEC, Setup { hide_starttls: true });
+    let mut tap = Tap::new(&SPEC, Setup { hide_starttls: true, ..Setup::default() });
     tap.server("+OK hi\r\n").client("STLS\r\n").server("+OK go\r\n").client("CAPA\r\n");
     assert_eq!(tap.upgraded, 1);
     tap.server("+OK\r\nST").server("LS\r\n.\r\n");

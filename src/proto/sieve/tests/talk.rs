@@ -113,7 +113,7 @@ fn the_offer_of_starttls_is_taken_out_of_capabilities_only() {
     let stream = format!("{GREETING}{list}{GREETING}");
     let without = GREETING.replace("\"STARTTLS\"\r\n", "");
     for cut in 0..stream.len() {
-        let mut tap = Tap::new(&SPEC, Setup { hide_starttls: true });
+        let mut tap = Tap::new(&SPEC, Setup { hide_starttls: true, ..Setup::default() });
         tap.client("LISTSCRIPTS\r\nCAPABILITY\r\n").server(&stream[..cut]).server(&stream[cut..]);
         assert_eq!(tap.edited(stream.as_bytes()), format!("{without}{list}{without}").as_bytes());
     }

@@ -80,13 +80,13 @@ fn the_offer_is_taken_out_wherever_it_stands() {
     ] {
         let stream = format!("220 hi\r\n{reply}");
         for cut in 0..reply.len() {
-            let mut tap = Tap::new(&SMTP, Setup { hide_starttls: true });
+            let mut tap = Tap::new(&SMTP, Setup { hide_starttls: true, ..Setup::default() });
             tap.server("220 hi\r\n").client("EHLO x\r\n").server(&reply[..cut]).server(&reply[cut..]);
             assert_eq!(tap.edited(stream.as_bytes()), [b"220 hi\r\n", expected.as_bytes()].concat());
             assert_eq!(tap.kinds().len(), 3);
         }
     }
-    let mut tap = Tap::new(&SMTP, Setup { hide_starttls: true });
+    let mut tap = Tap::new(&SMTP, Setup { hide_starttls: true, ..Setup::default() });
     tap.server("220 hi\r\n").client("HELP\r\n").server("214-x\r\n214 STARTTLS\r\n");
     assert!(tap.log.edits.is_empty());
 }
