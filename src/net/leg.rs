@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use super::socket::Socket;
 use crate::tls::certificate::Certificate;
+use crate::tls::upstream::ClientCertificate;
 use rustls::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -28,6 +29,8 @@ pub struct Leg {
     ending: Ending,
     /// The peer ended TLS with a close_notify before it ended the connection.
     pub closed_cleanly: bool,
+    /// Whether the peer asked for a certificate, and what it got.
+    pub asked: ClientCertificate,
     /// How the peer's side of the TLS handshake began.
     first: Vec<u8>,
     /// The peer waits for the answer to its hello, and has sent this behind it. What is to be sent to it waits as well: it
@@ -59,6 +62,7 @@ impl Leg {
             unsent_at: 0,
             ending: Ending::No,
             closed_cleanly: true,
+            asked: ClientCertificate::NotAsked,
             first: Vec::new(),
             unanswered: None,
         }

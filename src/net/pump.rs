@@ -19,6 +19,7 @@ use crate::findings;
 use crate::proto::Trouble;
 use crate::session::{Next, Outbox, Session};
 use crate::tls::failure::{self, Peer};
+use crate::tls::upstream::ClientCertificate;
 
 /// How long nothing may come from either side. RFC 2177 has clients end IDLE within 29 minutes, and RFC 9051 §5.4 lets
 /// a server log out after 30; a day is far above both, and ends what a vanished peer left behind.
@@ -301,8 +302,13 @@ impl Pump {
     /// A server's certificate is asked for, judged and refused within the handshake, and the client's may be after it: a
     /// client that has heard nothing within TLS yet is told.
     fn tls_failed(&mut self, side: Side, error: &io::Error, out: &mut Outbox) -> String {
-        let peer = if side == Side::Client { Peer::Client } else { Peer::Server };
-        let failure = failure::of_established(peer, &format!("the {}", side.name()), error);
+        let asked = self.leg(side).map_or(ClientCertificate::NotAsked, |leg| leg.asked);
+        let (peer, name) = match side {
+            Side::Client => (Peer::Client, "the client"),
+            Side::Server => (Peer::Server, "the server"),
+        };
+        let failure = failure::of_client_certificate(name, error, asked)
+            .unwrap_or_else(|| failure::of_established(peer, name, error));
         let (now, log) = (clock::now(), &mut self.track.log());
         if side == Side::Server && self.session.is_fresh() {
             self.session.trouble(now, Trouble::Tls, failure.code, &failure.text, log, out);

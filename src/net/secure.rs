@@ -122,6 +122,7 @@ impl Secure {
             .map_err(|error| Box::new(Failed::new(how, Facts::default(), broken_here(&error.to_string()))))?;
         leg.start_tls(Connection::Client(connection));
         let ended = shake(leg, self.handshake).await;
+        leg.asked = watch.client_certificate();
         let facts = match leg.tls() {
             Some(Connection::Client(connection)) => Facts::of_server_leg(connection, &watch, alpn),
             _ => Facts::default(),
@@ -133,9 +134,8 @@ impl Secure {
                     failure::unverified(reason, Some(&error))
                 }
                 (crate::tls::verdict::Verified::No(reason), Problem::Slow) => failure::unverified(reason, None),
-                (_, Problem::Broken(error)) => {
-                    failure::of_io(Peer::Server, name, &error).with_answer(name, leg.first())
-                }
+                (_, Problem::Broken(error)) => failure::of_client_certificate(name, &error, leg.asked)
+                    .unwrap_or_else(|| failure::of_io(Peer::Server, name, &error).with_answer(name, leg.first())),
                 (_, Problem::Slow) => failure::of_timeout(Peer::Server, name, self.handshake),
             };
             return Err(Box::new(Failed::new(how, facts, failure)));

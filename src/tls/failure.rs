@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::{AlertDescription, Error as TlsError, PeerIncompatible};
 
 use crate::tls::hello::{Offer, Peek, Version};
+use crate::tls::upstream::ClientCertificate;
 use crate::tls::verdict;
 
 /// Which of the two ends of the mail conversation the failed leg leads to.
@@ -179,6 +180,32 @@ pub fn of_tls(peer: Peer, name: &str, error: &TlsError) -> Failure {
             told(Blame::Mailtap, FAILED, format!("TLS with {name} failed in mailtap itself: {error}"), None)
         }
         _ => told(theirs, FAILED, format!("{name} broke the rules of TLS: {error}"), None),
+    }
+}
+
+/// The failure behind an alert of the server, where what became of its request for a client certificate explains it.
+#[must_use]
+pub fn of_client_certificate(name: &str, error: &io::Error, certificate: ClientCertificate) -> Option<Failure> {
+    use AlertDescription as A;
+    let Some(TlsError::AlertReceived(alert)) = inner(error) else { return None };
+    let word = alert_word(*alert);
+    let told = |text: String, advice: &str| {
+        Some(Failure { blame: Blame::Server, code: CLIENT_CERTIFICATE, text, advice: Some(advice.to_owned()) })
+    };
+    match (certificate, *alert) {
+        // TLS 1.2 has no alert of its own for it (RFC 5246 §7.4.6), and some keep to that in 1.3.
+        (
+            ClientCertificate::Asked,
+            A::HandshakeFailure | A::BadCertificate | A::CertificateUnknown | A::AccessDenied | A::UnknownCA,
+        ) => told(
+            format!("{name} asked for a client certificate and does not go on without one (alert {word})"),
+            "give it with --upstream-cert and --upstream-key",
+        ),
+        (ClientCertificate::Given, A::DecryptError) => told(
+            format!("{name} refused the client certificate or its signature (alert {word})"),
+            "give one that it accepts with --upstream-cert and --upstream-key",
+        ),
+        _ => None,
     }
 }
 
@@ -399,6 +426,30 @@ mod tests {
         assert_eq!((failure.blame, failure.code), (Blame::Server, CLIENT_CERTIFICATE));
         assert!(failure.advice.expect("advice").contains("--upstream-cert"));
         assert_eq!(alert(Peer::Server, AlertDescription::CertificateRequired).code, CLIENT_CERTIFICATE);
+    }
+
+    #[test]
+    fn what_became_of_a_request_for_a_certificate_explains_the_alert() {
+        use AlertDescription as A;
+        use ClientCertificate::{Asked, Given, NotAsked};
+        for (certificate, alert, code, words) in [
+            (Asked, A::HandshakeFailure, CLIENT_CERTIFICATE, "does not go on without one (alert handshake_failure)"),
+            (Asked, A::BadCertificate, CLIENT_CERTIFICATE, "does not go on without one (alert bad_certificate)"),
+            (Asked, A::CertificateRequired, CLIENT_CERTIFICATE, "requires a client certificate"),
+            (Given, A::HandshakeFailure, NO_COMMON, "no cipher or signature in common"),
+            (Given, A::UnknownCA, CLIENT_CERTIFICATE, "refused the client certificate (alert unknown_ca)"),
+            (Given, A::DecryptError, CLIENT_CERTIFICATE, "refused the client certificate or its signature"),
+            (NotAsked, A::HandshakeFailure, NO_COMMON, "no cipher or signature in common"),
+        ] {
+            let error = io::Error::new(io::ErrorKind::InvalidData, TlsError::AlertReceived(alert));
+            let about_it = of_client_certificate("mail.example", &error, certificate);
+            let failure = about_it.unwrap_or_else(|| of_io(Peer::Server, "mail.example", &error));
+            assert_eq!(failure.code, code, "{certificate:?} {alert:?}");
+            assert!(failure.text.contains(words), "{}", failure.text);
+            let advised = failure.advice.is_some_and(|advice| advice.contains("--upstream-cert"));
+            assert_eq!(advised, code == CLIENT_CERTIFICATE, "{certificate:?} {alert:?}");
+        }
+        assert_eq!(of_client_certificate("mail.example", &io::ErrorKind::UnexpectedEof.into(), Asked), None);
     }
 
     #[test]
