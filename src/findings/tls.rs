@@ -63,7 +63,7 @@ pub const NO_CLOSE_NOTIFY: Finding = Finding::info(
 pub const TLS_ADVICE: Finding = Finding::info(
     "tls-advice",
     "there is something to do about the server's TLS",
-    "The note says what; the reason of the failure stands in the tls event before it",
+    "The note says what; the reason of the failure stands before it, in the tls event or in the note for the client",
     "",
 );
 

@@ -365,54 +365,43 @@ impl Call {
         };
         if leg.is_played() {
             self.taken.notify_one();
-            return self
-                .pump
-                .act(|session, log, out| session.upgraded(clock::now(), Side::Server, None, log, out))
-                .await;
+        } else {
+            let host = &self.route.upstream.host;
+            match shared.secure.server_leg(leg, STARTTLS, host, self.asked.as_ref()).await {
+                Ok(done) => self.tell_done(Side::Server, done),
+                Err(failed) => {
+                    let text = self.tell_failed(Side::Server, &failed);
+                    let refused = |session: &mut Session, log: &mut Pen<'_>, out: &mut Outbox| {
+                        session.upgrade_failed(clock::now(), Side::Server, text, log, out);
+                    };
+                    return self.pump.act(refused).await;
+                }
+            }
         }
-        let facts = match shared.secure.server_leg(leg, STARTTLS, &self.route.upstream.host, self.asked.as_ref()).await
-        {
-            Ok(done) => {
-                self.tell_doubt(done.doubt);
-                done.facts
-            }
-            Err(failed) => {
-                self.tell_advice(&failed);
-                Tls { error: Some(failed.failure.text.clone()), ..failed.facts }
-            }
-        };
-        self.pump.act(|session, log, out| session.upgraded(clock::now(), Side::Server, Some(facts), log, out)).await
+        self.pump.act(|session, log, out| session.upgraded(clock::now(), Side::Server, None, log, out)).await
     }
 
     async fn upgrade_client(&mut self, shared: &Shared, early: &[u8]) -> Next {
         self.pump.flush(Side::Client).await;
         let names = self.pump.server.as_ref().map(Leg::peer_names).unwrap_or_default();
         let leg = &mut self.pump.client;
-        if leg.is_played() {
-            return self
-                .pump
-                .act(|session, log, out| session.upgraded(clock::now(), Side::Client, None, log, out))
-                .await;
-        }
-        let shaken = match shared.secure.hello(leg, STARTTLS, early).await {
-            Ok(asked) => {
-                let host = &self.route.upstream.host;
-                shared.secure.client_leg(leg, STARTTLS, asked, host, &names, None).await
-            }
-            Err(failed) => Err(failed),
-        };
-        match shaken {
-            Ok(done) => {
-                let facts = done.facts;
-                self.pump
-                    .act(|session, log, out| session.upgraded(clock::now(), Side::Client, Some(facts), log, out))
-                    .await
-            }
-            Err(failed) => {
-                let reason = self.tell_failed(Side::Client, &failed);
-                Next::Close { by: Origin::Client, reason }
+        if !leg.is_played() {
+            let shaken = match shared.secure.hello(leg, STARTTLS, early).await {
+                Ok(asked) => {
+                    let host = &self.route.upstream.host;
+                    shared.secure.client_leg(leg, STARTTLS, asked, host, &names, None).await
+                }
+                Err(failed) => Err(failed),
+            };
+            match shaken {
+                Ok(done) => self.tell_done(Side::Client, done),
+                Err(failed) => {
+                    let reason = self.tell_failed(Side::Client, &failed);
+                    return Next::Close { by: Origin::Client, reason };
+                }
             }
         }
+        self.pump.act(|session, log, out| session.upgraded(clock::now(), Side::Client, None, log, out)).await
     }
 
     /// What a client offers whose TLS is passed through.

@@ -30,21 +30,32 @@ enum Within {
 
 impl Session {
     /// A handshake that [`Next::UpgradeServer`] or [`Next::UpgradeClient`] asked for has ended; with an error in its
-    /// facts, it failed. Without facts there was none: the peer is played, and takes the upgrade for done.
+    /// facts, it failed. There are no facts where they were logged before, or where the peer is played and takes the
+    /// upgrade for done.
     pub fn upgraded(&mut self, now: Stamp, side: Side, facts: Option<Tls>, log: &mut dyn Log, out: &mut Outbox) {
-        let error = facts.as_ref().and_then(|facts| facts.error.clone());
         if let Some(facts) = facts {
+            let error = facts.error.clone();
             self.shaken(now, side, facts, log);
+            if let Some(error) = error {
+                self.upgrade_failed(now, side, error, log, out);
+                return;
+            }
         }
-        match (side, error) {
-            (Side::Server, None) if self.owns_server() => self.own_done(now, log, out),
-            (Side::Server, None) => {
+        match side {
+            Side::Server if self.owns_server() => self.own_done(now, log, out),
+            Side::Server => {
                 out.to_client.append(&mut self.upgrade.accepted);
                 out.next = Next::UpgradeClient { early: std::mem::take(&mut self.upgrade.early) };
             }
-            (Side::Client, None) => self.dialog.upgraded(true),
-            (Side::Server, Some(error)) if self.owns_server() => self.own_failed(now, &error, log, out),
-            (Side::Server, Some(error)) => {
+            Side::Client => self.dialog.upgraded(true),
+        }
+    }
+
+    /// Such a handshake has failed.
+    pub fn upgrade_failed(&mut self, now: Stamp, side: Side, error: String, log: &mut dyn Log, out: &mut Outbox) {
+        match side {
+            Side::Server if self.owns_server() => self.own_failed(now, &error, log, out),
+            Side::Server => {
                 self.told = true;
                 let line = self.dialog.refusal(&format!("mailtap: {error}"));
                 self.dialog.upgraded(false);
@@ -58,7 +69,7 @@ impl Session {
                 out.to_client.extend_from_slice(&line);
                 out.next = Next::Close { by: Origin::Server, reason: error };
             }
-            (Side::Client, Some(error)) => out.next = Next::Close { by: Origin::Client, reason: error },
+            Side::Client => out.next = Next::Close { by: Origin::Client, reason: error },
         }
     }
 

@@ -145,6 +145,14 @@ pub fn over(bench: &Bench, mut near: Peer, mut far: Peer) -> Recording {
     bench.recording()
 }
 
+/// This note stands right behind the server leg's `tls` event.
+#[track_caller]
+fn assert_follows(recording: &Recording, code: &str) {
+    let of_server = |event: &serde_json::Value| event["kind"] == "tls" && event["from"] == "server";
+    let at = recording.events.iter().position(of_server).expect("the event of the server's leg");
+    assert_eq!(recording.events[at + 1]["code"], code, "{}", recording.dump());
+}
+
 fn count(recording: &Recording, code: &str) -> usize {
     recording.note_codes().iter().filter(|found| *found == code).count()
 }
@@ -308,7 +316,24 @@ fn an_upgrade_that_the_server_leg_cannot_have_is_refused_in_words() {
             assert!(!error.is_empty() && told.contains(&error), "{how}: {told}\n{}", recording.dump());
             if how == "self-signed" {
                 assert!(error.contains("self-signed"), "{error}");
+                assert_follows(&recording, "tls-advice");
             }
         }
+    }
+}
+
+#[test]
+fn a_doubtful_server_is_noted_behind_its_event() {
+    for words in &ALL {
+        let (bench, mut near, mut far) = words.begin(&["--upstream-insecure"]);
+        near.say(words.ask);
+        far.hear(words.ask);
+        far.say(words.yes);
+        far.serve_tls(&showing(&self_signed(&["localhost"]), BOTH_VERSIONS, &[])).expect("the server's handshake");
+        near.hear(words.yes);
+        near.start_tls(&bench.trusting(), "localhost").expect("the client's handshake");
+        far.say(words.again);
+        near.hear(words.again);
+        assert_follows(&over(&bench, near, far), "upstream-unverified");
     }
 }
