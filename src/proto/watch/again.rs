@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::event::Stamp;
 
-/// So many times within [`WITHIN`] is often.
+/// So many times within `WITHIN` is often.
 pub const OFTEN: u32 = 10;
 
 /// Ten within so many microseconds. Who looks every few seconds whether there is new mail does not ask in a loop.
