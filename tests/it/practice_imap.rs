@@ -81,6 +81,8 @@ fn fetch_gives_every_section() {
          \"mixed\" (\"boundary\" \"b\") NIL NIL NIL))"
     );
     assert!(one(&mut talk, "ENVELOPE").contains("ENVELOPE (\"Mon, 2 Feb 2026 10:00:00 +0100\" \"=?utf-8?q?Gr=C3=BC=C3=9Fe?=\" ((\"Jo\" NIL \"jo\" \"a.example\"))"));
+    let many = (0..101).map(|from| format!("BODY.PEEK[]<{from}.1>")).collect::<Vec<_>>().join(" ");
+    assert_eq!(talk.status(&format!("FETCH 1 ({many})")), "BAD Error");
     let whole = one(&mut talk, "BODY[]");
     assert!(whole.starts_with("* 1 FETCH (FLAGS (\\Flagged \\Seen $Label) BODY[] {"), "{whole}");
     assert!(whole.contains(MESSAGE));

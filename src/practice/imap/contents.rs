@@ -11,6 +11,9 @@ use mail_parser::{MessageParser, PartType};
 
 use super::mime::{self, Entity, Field, Kind, field, fields, unfold};
 
+/// Octets of a field's value up to which its encoded words are read. Longer is no subject and no list of people.
+const ENCODED: usize = 256 * 1024;
+
 pub struct Contents {
     bytes: Arc<[u8]>,
     sent: OnceCell<Option<Date>>,
@@ -137,7 +140,7 @@ fn push_text(text: &mut String, bytes: &[u8], entity: &Entity) {
 /// A field's value with its encoded words read (RFC 2047).
 fn decoded(value: &[u8]) -> String {
     let plain = || String::from_utf8_lossy(value).into_owned();
-    if memchr::memmem::find(value, b"=?").is_none() {
+    if value.len() > ENCODED || memchr::memmem::find(value, b"=?").is_none() {
         return plain();
     }
     let message = [b"Subject: ", value, b"\r\n\r\n"].concat();

@@ -8,6 +8,8 @@ use std::ops::Range;
 const DEPTH: usize = 50;
 /// Parts of one message.
 const PARTS: usize = 10_000;
+/// Parameters of one field.
+const PARAMETERS: usize = 1000;
 
 #[derive(Debug, Clone)]
 pub struct Entity {
@@ -191,7 +193,7 @@ pub fn media(value: &[u8]) -> Media {
     if words.eat(b'/') {
         media.subtype = words.token();
     }
-    while words.skip_to_semicolon() {
+    while media.parameters.len() < PARAMETERS && words.skip_to_semicolon() {
         let name = words.token();
         if name.is_empty() || !words.eat(b'=') {
             continue;
@@ -294,6 +296,11 @@ mod tests {
         let media = media(b"Text/Plain (x;y); charset=utf-8; name=\"a \\\"b\\\"; c\" ; x = y");
         assert_eq!(media.parameter("name"), Some("a \"b\"; c"));
         assert_eq!((media.parameter("charset"), media.parameter("x")), (Some("utf-8"), Some("y")));
+    }
+
+    #[test]
+    fn parameters_have_an_end() {
+        assert_eq!(media(format!("a/b{}", "; x=y".repeat(PARAMETERS + 5)).as_bytes()).parameters.len(), PARAMETERS);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub enum SectionText {
 }
 
 /// Attributes of one FETCH, and parts of a section: more say that the client has lost its way.
-const MANY: usize = 1000;
+const MANY: usize = 100;
 
 pub fn attributes(c: &mut Cursor<'_>) -> Result<Vec<Attribute>, Bad> {
     use Attribute::{Body, Envelope, Flags, InternalDate, Size};
