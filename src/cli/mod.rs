@@ -68,7 +68,7 @@ enum Command {
 
 /// Runs the program and says how it ended.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::try_parse_from(explain::guarded(arguments)) {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
     };
@@ -112,7 +112,7 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(2);
     }
-    let text = error.to_string();
+    let text = error.to_string().replace(explain::GUARD, "");
     let before_usage = text.split("\n\nUsage:").next().unwrap_or_default();
     let before_usage = before_usage.split("\n\nFor more information").next().unwrap_or_default();
     let words: Vec<&str> = before_usage.split_whitespace().collect();

@@ -12,6 +12,8 @@ mod cli_sessions;
 mod cli_show;
 #[cfg(feature = "proxy")]
 mod diff;
+#[cfg(feature = "proxy")]
+mod explain;
 mod findings;
 mod laws;
 #[cfg(feature = "proxy")]

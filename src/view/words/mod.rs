@@ -13,7 +13,7 @@ mod tables;
 
 pub use event::Explainer;
 pub use lines::{Reader, Told};
-pub use lookup::{Found, lookup, suggest};
+pub use lookup::{Answer, Found, Unknown, ask, lookup};
 
 /// A row of a table: what a word means and where that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

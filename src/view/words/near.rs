@@ -8,10 +8,11 @@ const DISTANCE_MAX: usize = 2;
 /// The longest word that is compared, in bytes: no known word is longer, and the work grows with the square.
 const WORD_MAX: usize = 40;
 
-/// The known word that `word` was likely meant to be: at most two letters off, and at most a third of them.
+/// The known word that `word` was likely meant to be: at most two letters off, and at most a third of them. One without a
+/// letter is a number, and near to many by chance.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > WORD_MAX {
+    if word.len() > WORD_MAX || !word.bytes().any(|byte| byte.is_ascii_alphabetic()) {
         return None;
     }
     let word = word.to_ascii_uppercase();
@@ -63,6 +64,8 @@ mod tests {
         assert_eq!(near("XYZZY"), None);
         assert_eq!(near("FETCH"), None, "the word itself is not an error");
         assert_eq!(near("X"), None);
+        assert_eq!(nearest("571", ["501", "X.2.3"].into_iter()), None);
+        assert_eq!(nearest("1.2.3", ["X.2.3"].into_iter()), None);
         assert_eq!(near(&"FETCH".repeat(20)), None);
     }
 }

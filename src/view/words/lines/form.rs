@@ -132,6 +132,11 @@ pub(super) fn is_command(word: &str) -> bool {
         .any(|protocol| find(protocol, Category::Command, word).is_some())
 }
 
+/// Whether a word stands in a table, of whatever kind.
+pub(super) fn is_word(word: &str) -> bool {
+    Protocol::ALL.into_iter().flat_map(entries).any(|entry| entry.word.eq_ignore_ascii_case(word))
+}
+
 /// Whether a word is a typing error of such a command.
 pub(super) fn is_nearly_command(word: &str) -> bool {
     let commands = [Protocol::Smtp, Protocol::Pop3, Protocol::Sieve].into_iter().flat_map(entries);

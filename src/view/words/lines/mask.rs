@@ -226,16 +226,20 @@ fn login(side: Option<Side>, text: &str, content: bool, servers: bool) -> Option
         let Some(&(name, kept, tagged)) = LOGINS.iter().find(|(name, ..)| bare.eq_ignore_ascii_case(name)) else {
             continue;
         };
-        let in_place = index == 0 || (index == 1 && tagged && form::is_tag(tag));
+        // A mark that names a side may stand before it, although what it marks seems to be content.
+        let place = index - usize::from(index > 0 && tag.ends_with([':', '>', '<']));
+        let is_tagged = |at: Option<&(usize, &str)>| tagged && at.is_some_and(|(_, tag)| form::is_tag(tag));
+        let in_place = place == 0 || (place == 1 && is_tagged(words.get(index - 1)));
         // Behind a mark that is not known it may stand anywhere.
-        if !in_place && (content || servers || known) {
+        let is_upper = word == word.to_ascii_uppercase();
+        if !in_place && (servers || known || (content && !is_upper)) {
             continue;
         }
         let Some(found) = behind(text, at + word.len(), name, kept) else { continue };
-        let found = Found { sure: in_place, ..found };
-        let looks_else =
-            content || (index == 1 && form::is_code(tag)) || !(in_place || word == word.to_ascii_uppercase());
-        if looks_else && !is_surely(name, word, text, at + word.len(), &found) {
+        let surely = is_surely(name, word, text, at + word.len(), &found);
+        let found = Found { sure: in_place || (surely && is_upper && !is_known_word(text, &found.secret)), ..found };
+        let looks_else = content || (index == 1 && form::is_code(tag)) || !(in_place || is_upper);
+        if looks_else && !surely {
             continue;
         }
         return Some(match found.then {
@@ -255,6 +259,11 @@ fn login(side: Option<Side>, text: &str, content: bool, servers: bool) -> Option
         });
     }
     None
+}
+
+/// Whether what seems a secret is a word of mail itself, as in prose about it.
+fn is_known_word(text: &str, place: &Range<usize>) -> bool {
+    text.get(place.clone()).is_some_and(form::is_word)
 }
 
 fn said_by_client(side: Option<Side>, in_place: bool, word: &str) -> bool {
@@ -331,7 +340,8 @@ fn is_lone(side: Option<Side>, text: &str) -> bool {
         std::str::from_utf8(bytes)
             .is_ok_and(|text| text.chars().all(|c| !c.is_control() || matches!(c, '\0' | '\u{1}')))
     };
-    let is_response = text.len() >= LONE_MIN && STANDARD.decode(text).is_ok_and(|bytes| is_text(&bytes));
+    let is_response =
+        text.len() >= LONE_MIN && !form::is_word(text) && STANDARD.decode(text).is_ok_and(|bytes| is_text(&bytes));
     let is_word = side == Some(Side::Client) && !text.eq_ignore_ascii_case("DONE") && !form::is_nearly_command(text);
     is_response || is_word
 }

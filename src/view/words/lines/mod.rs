@@ -240,6 +240,13 @@ impl Line<'_> {
     }
 }
 
+/// A line by itself, without what is secret in it.
+pub(super) fn without_secrets(text: &str) -> String {
+    let (pasted, mut mask) = (pasted::read(text), Mask::default());
+    let masked = mask.line(&pasted, false, false);
+    format!("{}{}{}", mask.again(pasted.before), masked.text, mask.again(pasted.after))
+}
+
 /// The verb of a command, with its UID, in upper case, and what stands behind it.
 pub(super) fn imap_verb(text: &str) -> (String, &str) {
     let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));

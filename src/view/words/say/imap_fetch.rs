@@ -5,7 +5,7 @@
 use super::imap::{flag_meaning, flag_strangers};
 use super::imap_tokens::Token;
 use super::plain::{clip, count, list, set, size};
-use super::{Category, Protocol, clauses, doubtful, find, strangers, unknown_ones};
+use super::{Category, Explained, Protocol, clauses, doubtful, find, strangers, unknown_ones};
 
 /// `asks for flags and sizes of messages 1 to 25`.
 pub(super) fn fetch_items(which: &str, words: &[Token], uid: bool) -> String {
@@ -180,6 +180,22 @@ fn section(item: &str, upper: &str) -> String {
     }
 }
 
+/// An item by itself, as it stands in a request: `BODY.PEEK[1.2.MIME]<0.100>`.
+pub(in crate::view::words) fn item(item: &str) -> Option<Explained> {
+    let upper = item.to_ascii_uppercase();
+    let (name, behind) = upper.split_once('[')?;
+    let (inside, _) = behind.rsplit_once(']')?;
+    let what = inside.split(' ').next().unwrap_or_default();
+    let what = what.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let row = find(Protocol::Imap, Category::FetchItem, &format!("{name}[{what}]"))?;
+    let marks = match (marks_as_read(&upper), name.ends_with(".PEEK")) {
+        (true, _) => "; the message is marked as read by this",
+        (false, true) => ", without marking the message as read",
+        (false, false) => "",
+    };
+    Some(Explained::new(format!("{}{marks}", section(item, &upper)), row.source))
+}
+
 fn title_case(field: &str) -> String {
     let field = field.trim_matches('"').to_ascii_lowercase();
     let words: Vec<String> = field
@@ -326,6 +342,7 @@ fn key(words: &[Token], depth: usize, strange: &mut Vec<String>) -> Option<(Stri
 #[cfg(test)]
 mod tests {
     use super::super::imap::command;
+    use super::item;
 
     #[track_caller]
     fn says(verb: &str, rest: &str, expected: &str) {
@@ -365,6 +382,23 @@ mod tests {
             "1:* (FLAGS) (CHANGEDSINCE 77 VANISHED)",
             "asks for flags of all messages, if changed after change 77; and which of them are gone",
         );
+    }
+
+    #[test]
+    fn items_are_told_by_themselves() {
+        let said = |word: &str| item(word).map(|told| told.text);
+        assert_eq!(
+            said("BODY[1.2.MIME]<0.100>").as_deref(),
+            Some("the first 100 bytes of the headers of part 1.2; the message is marked as read by this")
+        );
+        assert_eq!(
+            said("body.peek[HEADER.FIELDS (FROM TO)]").as_deref(),
+            Some("the headers From and To, without marking the message as read")
+        );
+        assert_eq!(said("BINARY.SIZE[3]").as_deref(), Some("the size once decoded of part 3"));
+        for none in ["BODY[HEADR]", "BDOY[]", "BODY[", "FLAGS"] {
+            assert_eq!(said(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(super) mod smtp;
 mod smtp_answer;
 
 pub(super) use imap_answer::{code_of, response_code};
+pub(super) use imap_fetch::item;
 pub(super) use plain::{any_of, clip, list, size};
 pub(super) use smtp_answer::{enhanced, enhanced_of, is_enhanced};
 
