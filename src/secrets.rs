@@ -4,6 +4,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
@@ -38,8 +39,9 @@ const URL_MAX: usize = 4 * 1024;
 pub struct Secrets {
     forms: VecDeque<Form>,
     bytes: usize,
-    /// A literal that is secret, until it is whole.
+    /// A literal that is secret, until it is whole, and how much of it has been learned.
     literal: Vec<u8>,
+    learned: usize,
 }
 
 #[derive(Clone)]
@@ -67,6 +69,7 @@ impl Secrets {
                 self.literal.extend_from_slice(said.get(..room).unwrap_or_default());
                 if content.last {
                     let literal = std::mem::take(&mut self.literal);
+                    self.learned = 0;
                     self.learn(&literal, false, user);
                 }
             } else {
@@ -78,6 +81,12 @@ impl Secrets {
     /// Where secrets that were said before, or tokens of URLs, stand in a line; in order, not overlapping. Tokens are
     /// remembered.
     pub fn find(&mut self, line: &[u8]) -> Vec<Range<usize>> {
+        // A literal may be announced longer than it is, and its server not wait for the rest.
+        if self.literal.len() > self.learned {
+            self.learned = self.literal.len();
+            let literal = self.literal.clone();
+            self.learn(&literal, true, None);
+        }
         let mut found = tokens(line);
         for token in &found {
             self.add(line.get(token.clone()).unwrap_or_default());
@@ -182,7 +191,8 @@ impl Secrets {
             plain = unescaped(quoted);
             forms.extend([quoted.to_vec(), plain.clone()]);
         }
-        let passwords = match STANDARD.decode(&plain).ok().filter(|message| std::str::from_utf8(message).is_ok()) {
+        let reads = |message: &Vec<u8>| std::str::from_utf8(message).is_ok() || message.contains(&0);
+        let passwords = match STANDARD.decode(&plain).ok().filter(reads) {
             Some(message) if is_user(&message) => return,
             Some(message) => within(&message),
             None => vec![plain],
@@ -195,6 +205,10 @@ impl Secrets {
         }
         for form in forms.iter().filter(|form| !is_user(form)) {
             self.add(form);
+            // As it is written in what is read of a line.
+            if let Cow::Owned(text) = String::from_utf8_lossy(form) {
+                self.add(text.as_bytes());
+            }
         }
     }
 

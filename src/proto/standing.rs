@@ -16,6 +16,8 @@ pub(super) enum Standing {
     /// first, and is no secret.
     #[default]
     Stranger,
+    /// The same, and something meant nothing already: a word alone may be the rest of it.
+    Slipped,
     /// A login was tried, and none has succeeded: what means nothing may be a part of one that came too late.
     Trying,
     /// A login has succeeded, and it may still be that a part of it comes too late.
@@ -25,6 +27,13 @@ pub(super) enum Standing {
 }
 
 impl Standing {
+    /// The client has said what is no command.
+    pub fn slips(&mut self) {
+        if *self == Standing::Stranger {
+            *self = Standing::Slipped;
+        }
+    }
+
     /// A login begins.
     pub fn tries(&mut self) {
         *self = Standing::Trying;
@@ -71,12 +80,13 @@ impl Standing {
         self == Standing::Settled
     }
 
-    /// How much of a line may be shown that is a command (`known`) or not, and of which so many bytes are the command,
-    /// or what stands in the place of one.
-    pub fn shows(self, known: bool, own: usize) -> usize {
+    /// How much of a line of this length may be shown that is a command (`known`) or not, and of which so many bytes are the
+    /// command, or what stands in the place of one.
+    pub fn shows(self, known: bool, own: usize, length: usize) -> usize {
         match self {
-            Standing::Settled => usize::MAX,
+            Standing::Settled => length,
             Standing::Trying | Standing::Entered if !known => 0,
+            Standing::Slipped if !known && own >= length => 0,
             _ => own,
         }
     }

@@ -8,6 +8,7 @@ use mailtap::event::{Event, Side, Stamp};
 use mailtap::proto;
 use mailtap::session::{Config, Log, Next, Outbox, Session};
 use mailtap::store::Entry;
+use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 const CANARY: &str = "Xq7zCanaryW9kd";
@@ -168,6 +169,7 @@ fn pop3_passwords() {
     holds("pop3", &[("USER joe\r\n", "+OK\r\n"), (&format!("PASS {CANARY}\r\n"), "+OK\r\n")]);
     holds("pop3", &[("user joe\r\n", "+OK\r\n"), (&format!("  pass\t{CANARY} x\r\n"), "-ERR\r\n")]);
     holds("pop3", &[(&format!("APOP joe {CANARY}\r\n"), "+OK\r\n")]);
+    holds("pop3", &[(&format!("APOP joe{CANARY}\r\n"), "-ERR\r\n")]);
     holds("pop3", &[(&format!("USER joe\r\nPASS {CANARY}\r\nSTAT\r\n"), "+OK\r\n+OK\r\n+OK 0 0\r\n")]);
 }
 
@@ -356,6 +358,21 @@ fn what_a_server_says_again() {
     ];
     holds("imap", &[(&format!("a LOGIN joe {CANARY}\r\n"), &names[0].1)]);
     holds("smtp", &[(&format!("AUTH PLAIN {plain}\r\n"), "535 no\r\n"), ("EHLO x\r\n", &names[1].1)]);
+    // One that is no UTF-8, and what a text makes of it.
+    for form in [format!("\u{e9}{CANARY}\u{e9}x"), format!("{CANARY}\u{fc}")] {
+        let latin: Vec<u8> = form.chars().map(|c| c as u8).collect();
+        let plain = STANDARD.encode([b"\0joe\0", latin.as_slice()].concat());
+        let turns: Turns = vec![
+            (Side::Server, b"+OK hi\r\n".to_vec()),
+            (Side::Client, [b"PASS ", latin.as_slice(), b"\r\n"].concat()),
+            (Side::Server, [b"-ERR not ", latin.as_slice(), b"\r\n"].concat()),
+            (Side::Client, format!("AUTH PLAIN {plain}\r\n").into_bytes()),
+            (Side::Server, [b"-ERR not ", latin.as_slice(), b"\r\n"].concat()),
+        ];
+        for turns in [&turns[..], &[&turns[..1], &turns[3..]].concat()] {
+            clean(&run("pop3", &turns.to_vec(), 9, Config::default()).0, &forms(), true, "pop3", &[], 9);
+        }
+    }
     // A password of several words, repeated in part.
     holds("pop3", &[(&format!("PASS my {CANARY} pw\r\n"), &format!("-ERR my {CANARY}\r\n"))]);
     // As the name of a server, in a challenge of NTLM.
@@ -474,6 +491,7 @@ fn a_login_that_is_misspelt() {
                 format!("a LOGIN\"joe\" \"{CANARY}\""),
                 format!("a LOGIN\0joe {CANARY}"),
                 format!("a LOGIN joe\0{CANARY}"),
+                format!("a LOGIN joe{CANARY}"),
                 format!("a LOGON joe {CANARY}"),
                 format!("a LOGINN joe {CANARY}"),
                 format!("LOGNI joe {CANARY}"),
@@ -544,6 +562,86 @@ fn a_login_that_is_misspelt() {
         for cut in [0, 100, 65_536, 66_000, usize::MAX] {
             clean(&run(protocol, &turns, cut, Config::default()).0, &forms(), true, protocol, &[], cut);
         }
+    }
+}
+
+/// A login with one byte too many, too few, wrong or in the wrong place before the secret, as the client's first words or
+/// after others; and the server says it again.
+#[derive(Clone, Debug)]
+struct Slip {
+    protocol: &'static str,
+    before: &'static [&'static str],
+    line: String,
+    at: usize,
+    byte: u8,
+    how: u8,
+}
+
+impl Slip {
+    fn said(&self) -> Vec<u8> {
+        let mut line = self.line.clone().into_bytes();
+        // The canary itself, or the base64 of a message with it at its end, stays as it is.
+        let secret = self.line.find(CANARY).or(self.line.find("AGpv")).unwrap();
+        let at = self.at % secret;
+        match self.how {
+            0 => line.insert(at, self.byte),
+            1 => drop(line.remove(at)),
+            2 => line[at] = self.byte,
+            _ => line.swap(at, (at + 1).min(secret - 1)),
+        }
+        line.extend_from_slice(b"\r\n");
+        line
+    }
+}
+
+fn slip() -> impl Strategy<Value = Slip> {
+    let plain = b64(&format!("\0joe\0{CANARY}"));
+    let lines = vec![
+        ("imap", format!("a1 LOGIN joe {CANARY}")),
+        ("imap", format!("a1 LOGIN \"joe\" \"{CANARY}\"")),
+        ("imap", format!("a1 AUTHENTICATE PLAIN {plain}")),
+        ("imap", format!("a1 LOGIN joe {{{}+}}\r\n{CANARY}", CANARY.len())),
+        ("pop3", format!("PASS {CANARY}")),
+        ("pop3", format!("USER joe\r\nPASS {CANARY}")),
+        ("pop3", format!("APOP joe {CANARY}")),
+        ("pop3", format!("AUTH PLAIN {plain}")),
+        ("smtp", format!("AUTH PLAIN {plain}")),
+        ("smtp", format!("EHLO x\r\nAUTH PLAIN {plain}")),
+        ("lmtp", format!("AUTH PLAIN {plain}")),
+        ("sieve", format!("AUTHENTICATE \"PLAIN\" \"{plain}\"")),
+    ];
+    let before: Vec<&'static [&'static str]> =
+        vec![&[], &["\x01\x02"], &["NOOP"], &["a0 NOOP"], &["", "QUIT"], &["AUTH"]];
+    let byte = prop_oneof![any::<u8>(), proptest::sample::select(b"\r\n \0\t\"{}+*aX".to_vec())];
+    (proptest::sample::select(lines), proptest::sample::select(before), any::<usize>(), byte, 0_u8..4)
+        .prop_map(|((protocol, line), before, at, byte, how)| Slip { protocol, before, line, at, byte, how })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn a_slip_of_the_fingers_shows_nothing(slip in slip(), cut in 0_usize..40) {
+        let no = match slip.protocol {
+            "imap" => "* BAD no\r\n",
+            "pop3" => "-ERR no\r\n",
+            "sieve" => "NO\r\n",
+            _ => "500 no\r\n",
+        };
+        let mut turns: Turns = vec![(Side::Server, b"220 hi\r\n".to_vec())];
+        for line in slip.before {
+            turns.push((Side::Client, format!("{line}\r\n").into_bytes()));
+            turns.push((Side::Server, no.as_bytes().to_vec()));
+        }
+        let said = slip.said();
+        turns.push((Side::Client, said.clone()));
+        turns.push((Side::Server, no.as_bytes().to_vec()));
+        // What waits has not been sent, and nobody can say it again.
+        let (_, sent) = run(slip.protocol, &turns, cut, Config::default());
+        if sent.ends_with(&said) {
+            turns.push((Side::Server, [no.trim_end().as_bytes(), b" ", said.as_slice()].concat()));
+        }
+        let (log, _) = run(slip.protocol, &turns, cut, Config::default());
+        clean(&log, &forms(), false, slip.protocol, &[(&said.escape_ascii().to_string(), no)], cut);
     }
 }
 

@@ -188,25 +188,27 @@ impl Talk {
             self.no_command(line, part, out);
             return;
         };
-        let known = head.kind != Kind::Unknown;
         self.standing.hears(line);
-        if !known && self.standing.is_within_login() {
-            self.stray(line, out);
-            return;
-        }
-        self.idle = None;
         let takes_literals = !matches!(head.kind, Kind::Authenticate | Kind::StartTls | Kind::Compress);
         let found = if part == Part::Whole && takes_literals { Scan::line(line, false) } else { None };
         let text = without_end(line);
         let text = text.get(..found.map_or(text.len(), |(_, at)| at)).unwrap_or(text);
         let literal = found.map(|(literal, _)| literal);
         // What may be shown of it; before a login that is what the protocol has a meaning for.
+        let known = head.kind != Kind::Unknown;
         let end = text.trim_ascii_end().len();
-        let shown = self.standing.shows(known, head.own(text));
+        let shown = self.standing.shows(known, head.own(text), end);
+        if shown == 0 {
+            self.stray(line, out);
+            return;
+        }
+        self.idle = None;
         let visible = if shown < end { text.get(..shown).unwrap_or(text) } else { text };
         let hides = shown < end || !(known || self.standing.is_settled());
-        if matches!(head.kind, Kind::Login | Kind::Authenticate) {
-            self.standing.tries();
+        match head.kind {
+            Kind::Login | Kind::Authenticate => self.standing.tries(),
+            Kind::Unknown => self.standing.slips(),
+            _ => {}
         }
         let mut said = event::Command {
             verb: head.verb,
@@ -297,6 +299,7 @@ impl Talk {
         } else {
             self.stray(line, out);
         }
+        self.standing.slips();
         if !text.is_empty() && !self.standing.is_within_login() {
             self.lost_sync(Side::Client, "an IMAP command is a tag and a verb", out);
         }

@@ -227,6 +227,7 @@ impl Login {
         let mut user = None;
         let mut at = skip_space(text, at);
         if *self == Login::User {
+            let from = at;
             match text.get(at) {
                 None => return (None, None),
                 Some(b'"') => match quoted_end(text, at + 1) {
@@ -251,6 +252,10 @@ impl Login {
             }
             *self = Login::Password;
             at = skip_space(text, at);
+            if at == text.len() && !literal {
+                // A word alone may be both.
+                return (None, Some(from..at));
+            }
         }
         if at < text.len() || literal {
             *self = Login::Secret;

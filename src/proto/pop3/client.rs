@@ -69,7 +69,7 @@ impl Pop3 {
             "USER" | "PASS" | "APOP" => self.standing.tries(),
             "AUTH" if command.mechanism.is_some() => self.standing.tries(),
             _ if command.known => self.standing.goes_on(),
-            _ => {}
+            _ => self.standing.slips(),
         }
         let answered = match command.lines {
             _ if line.trim_ascii().is_empty() => Answered::Nothing,

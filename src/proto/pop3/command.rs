@@ -40,7 +40,7 @@ impl Command {
     pub fn parse(line: &[u8], standing: Standing) -> Command {
         let text = line.trim_ascii_end();
         let mut command = Command::read(text);
-        let shown = standing.shows(command.known, command.own(text));
+        let shown = standing.shows(command.known, command.own(text), text.len());
         if shown < text.len() {
             // Said is what would be said without the rest.
             let Command { said, user, .. } = Command::read(text.get(..shown).unwrap_or_default());
@@ -122,11 +122,13 @@ impl Command {
             }
             "APOP" => {
                 self.sensitive = true;
-                if let Some((_, name)) = first {
+                // A word alone may be both.
+                let name = first.filter(|_| second.is_some());
+                if let Some((_, name)) = name {
                     args.bytes("user", name);
                     self.user = Some(String::from_utf8_lossy(name).into_owned());
                 }
-                self.secret = Some(behind_first);
+                self.secret = Some(if name.is_some() { behind_first } else { all });
             }
             "AUTH" => match first {
                 None => self.lines = Lines::Many,

@@ -151,7 +151,7 @@ impl Sieve {
             "AUTHENTICATE" => self.standing.tries(),
             "UNAUTHENTICATE" => self.standing = Standing::default(),
             _ if command.known => self.standing.goes_on(),
-            _ => {}
+            _ => self.standing.slips(),
         }
         let mut said = command.said;
         let mut exchange = command.mechanism.as_ref().map(|mechanism| Exchange::new(mechanism, 0));

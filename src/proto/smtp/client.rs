@@ -117,7 +117,7 @@ impl Smtp {
                 self.standing.gives_up();
             }
             _ if command.known => self.standing.goes_on(),
-            _ => {}
+            _ => self.standing.slips(),
         }
     }
 

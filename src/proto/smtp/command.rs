@@ -57,7 +57,7 @@ impl Command {
     pub fn parse(line: &[u8], standing: Standing) -> Command {
         let text = line.trim_ascii_end();
         let mut command = Command::read(text);
-        let shown = standing.shows(command.known, command.own(text));
+        let shown = standing.shows(command.known, command.own(text), text.len());
         if shown < text.len() {
             // Said is what would be said without the rest.
             command.said = Command::read(text.get(..shown).unwrap_or_default()).said;

@@ -82,8 +82,10 @@ pub(super) fn say_user(user: &[u8], args: &mut Object, out: &mut dyn Sink) {
 
 /// What may be a secret in a command that was torn off.
 pub(super) fn torn_secret(text: &[u8], standing: Standing) -> Option<Range<usize>> {
-    let Some(mut head) = Head::parse(text) else { return hidden(None, standing.shows(false, 0), text.len()) };
-    let shown = standing.shows(head.kind != Kind::Unknown, head.own(text));
+    let Some(mut head) = Head::parse(text) else {
+        return hidden(None, standing.shows(false, 0, text.len()), text.len());
+    };
+    let shown = standing.shows(head.kind != Kind::Unknown, head.own(text), text.len());
     let secret = match head.kind {
         Kind::Login => head.stage.read(text, head.rest_at, false).1,
         Kind::Authenticate => {
