@@ -38,9 +38,12 @@ const PARAMETERS: &[(&str, &str)] = &[
 const COMMANDS: &[(&str, &str)] =
     &[("BDAT", "CHUNKING"), ("BURL", "BURL"), ("STARTTLS", "STARTTLS"), ("ETRN", "ETRN"), ("ATRN", "ATRN")];
 
-/// By one of these a server says that whoever has been there before need not wait for its greeting. Exim does so, and
-/// its clients remember it.
+/// By one of these a server says that whoever has been there before need wait neither for its greeting nor for the answer
+/// to EHLO. Exim does so, and its clients remember it.
 const EARLY: &[&str] = &["PIPECONNECT", "X_PIPE_CONNECT", "X_PIPECONNECT"];
+
+/// How many findings wait for that answer. More of one kind are not noted in any case.
+const UNSURE_MAX: usize = 8;
 
 /// How many mechanisms are remembered, and how long one may be in bytes (RFC 4422 §3.1 allows 20).
 const MECHANISMS_MAX: usize = 64;
@@ -54,8 +57,9 @@ pub(super) struct SmtpWatch {
     /// Verbs are short, or none.
     waiting: Waiting<String>,
     message: Message,
-    /// A greeting of the client's that came before the server's, until it is told whether it may.
-    early: Option<Seq>,
+    /// The first EHLO, until it is answered, and what is wrong if the server does not allow it then.
+    first: Option<Seq>,
+    unsure: Found,
 }
 
 impl Watch for SmtpWatch {
@@ -84,11 +88,11 @@ impl Watch for SmtpWatch {
 
     /// Judged when the server has said what it offers.
     fn early(&mut self, seen: &Seen<'_>, _out: &mut Found) {
-        self.early = Some(seen.seq);
+        self.unsure.add(&findings::EARLY_TALK, seen.seq, "the client spoke before the server had greeted it");
     }
 
     fn end(&mut self, _at: Stamp, out: &mut Found) {
-        self.was_early(out);
+        self.is_sure(out);
         self.message.abandoned(out);
     }
 }
@@ -108,26 +112,29 @@ impl SmtpWatch {
             "AUTH" => self.login(seen.seq, command, out),
             _ => {}
         }
+        if self.first.is_none() && !self.offer.is_known() && matches!(verb, "EHLO" | "LHLO") {
+            self.first = Some(seen.seq);
+        }
         self.waiting.push(seen.seq, verb.to_owned());
     }
 
-    fn pipelined(&self, seq: Seq, verb: &str, out: &mut Found) {
-        let Some((before_seq, before)) = self.waiting.last() else { return };
-        // Whoever need not wait for the greeting need not wait for the answer to its own either.
-        if self.early == Some(*before_seq) {
-            return;
-        }
+    fn pipelined(&mut self, seq: Seq, verb: &str, out: &mut Found) {
+        let Some((_, before)) = self.waiting.last() else { return };
         let why = if LAST_OF_GROUP.contains(&before.as_str()) {
             ", which must be the last of a group"
         } else if self.offer.lacks(&["PIPELINING"]) {
             ", and the server does not offer PIPELINING"
-        } else if !self.offer.is_known() && self.early.is_none() {
+        } else if !self.offer.is_known() {
             ", and has not asked whether the server offers PIPELINING"
         } else {
             return;
         };
         let text = format!("the client sent {} without waiting for the answer to {}{why}", shown(verb), shown(before));
-        out.add(&findings::PIPELINING, seq, text);
+        if self.first.is_none() {
+            out.add(&findings::PIPELINING, seq, text);
+        } else if self.unsure.0.len() < UNSURE_MAX {
+            self.unsure.add(&findings::PIPELINING, seq, text);
+        }
     }
 
     fn parameters(&mut self, seq: Seq, verb: &str, command: &Command, out: &mut Found) {
@@ -170,27 +177,28 @@ impl SmtpWatch {
         match verb.as_deref() {
             Some("EHLO" | "LHLO") if done => {
                 self.offered(seen.seq, reply, out);
-                if self.offer.lacks(EARLY) {
-                    self.was_early(out);
+                if !self.offer.lacks(EARLY) {
+                    self.unsure = Found::default();
                 }
-                self.early = None;
+                self.is_sure(out);
             }
             Some("HELO") if done => {
                 self.mechanisms.clear();
                 self.offer.forget();
                 self.offer.set(seen.seq, [], out);
+                self.is_sure(out);
             }
             // RFC 4954 §4 has the client ask again only after a security layer, so the list before holds on.
             Some("AUTH") if done => self.offer.logged_in(true),
-            Some(_) => self.was_early(out),
+            Some(_) => self.is_sure(out),
             None => {}
         }
     }
 
-    fn was_early(&mut self, out: &mut Found) {
-        if let Some(seq) = self.early.take() {
-            out.add(&findings::EARLY_TALK, seq, "the client spoke before the server had greeted it");
-        }
+    /// The server has said what it allows, or never will.
+    fn is_sure(&mut self, out: &mut Found) {
+        self.first = None;
+        out.0.append(&mut self.unsure.0);
     }
 
     fn offered(&mut self, seq: Seq, reply: &Reply, out: &mut Found) {

@@ -33,8 +33,12 @@ fn of_clients_that_speak_too_early() {
              S: 250 ok\nS: 250 ok\nS: 354 go\nC: x\nC: .\nS: 250 sent"
         )
     };
-    case("early-talk", "smtp", &remembered("HELP"), &remembered("X_PIPE_CONNECT"), &[]);
-    case("early-talk", "smtp", &remembered("HELP"), &remembered("PIPECONNECT"), &[]);
+    for offer in ["PIPECONNECT", "X_PIPE_CONNECT"] {
+        let both = ["early-talk", "pipelining"];
+        case("early-talk", "smtp", &remembered("HELP"), &remembered(offer), &both[1..]);
+        let greeted = |offer: &str| format!("S: 220 mx\n{}", remembered(offer).replace("S: 220 mx\n", ""));
+        case("pipelining", "smtp", &greeted("HELP"), &greeted(offer), &[]);
+    }
 }
 
 #[test]

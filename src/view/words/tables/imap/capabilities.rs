@@ -252,6 +252,8 @@ table! { PRIVATE, Capability:
     "messages can be sorted by UID"
     "DIGEST=SHA1" "Cyrus IMAP"
     "the server can tell a message's SHA-1 checksum"
+    "X-SIEVE-MAILBOX" "Cyrus IMAP"
+    "filter scripts are kept in a mailbox of their own"
     "X-REPLICATION" "Cyrus IMAP"
     "Cyrus servers can copy mailboxes to each other over this connection"
     "X-REPLICATION-ARCHIVE" "Cyrus IMAP"
