@@ -33,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
     let mut session = Session::new(spec, Setup::default(), false, Config::default());
     let scheme = spec.schemes[0].name;
     let route = format!("{scheme}://127.0.0.1:1={scheme}://localhost:1");
-    let open = Open { protocol: spec.name.to_owned(), route, ..Open::default() };
+    let open = Open { format: Open::FORMAT.to_owned(), protocol: spec.name.to_owned(), route, ..Open::default() };
     session.open(Stamp(0), open, &mut log);
     for (turn, bytes) in said[..until].iter().enumerate() {
         let side = if turn % 2 == 0 { Side::Server } else { Side::Client };
