@@ -64,7 +64,7 @@ fn programs_work_over_starttls() {
 }
 
 #[test]
-fn programs_work_over_shaken() {
+fn programs_work_over_implicit_tls() {
     work(Security::Implicit, 1 << 20);
 }
 

@@ -154,7 +154,7 @@ fn thunderbird_with_starttls() {
 
 #[test]
 #[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
-fn thunderbird_with_shaken() {
+fn thunderbird_with_implicit_tls() {
     to_itself("imaps", "submissions", IMPLICIT);
 }
 
@@ -172,6 +172,6 @@ fn thunderbird_and_the_practice_server_with_starttls() {
 
 #[test]
 #[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
-fn thunderbird_and_the_practice_server_with_shaken() {
+fn thunderbird_and_the_practice_server_with_implicit_tls() {
     to_itself_in_practice(IMPLICIT);
 }

@@ -216,7 +216,7 @@ fn submission_with_tls_for_the_server_alone() {
 }
 
 #[test]
-fn submission_upgraded_behind_shaken() {
+fn submission_upgraded_behind_implicit_tls() {
     let secured = Protocol::submission().compare("submissions", "submission+starttls", Tls::Implicit);
     assert_tls(&secured, "client", "implicit");
     assert_tls(&secured, "server", "starttls");

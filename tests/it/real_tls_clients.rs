@@ -49,7 +49,7 @@ fn mbsync_with_starttls() {
 }
 
 #[test]
-fn mbsync_with_shaken() {
+fn mbsync_with_implicit_tls() {
     both_ways("imaps", servers().dovecot.imaps, 1, |address, user, ca| mbsync_job(address, user, ca, "IMAPS"));
 }
 
@@ -72,7 +72,7 @@ fn msmtp_with_starttls() {
 }
 
 #[test]
-fn msmtp_with_shaken() {
+fn msmtp_with_implicit_tls() {
     both_ways("submissions", servers().postfix.submissions, 1, |address, user, ca| msmtp_job(address, user, ca, "off"));
 }
 
@@ -100,7 +100,7 @@ fn fetchmail_with_starttls() {
 }
 
 #[test]
-fn fetchmail_with_shaken() {
+fn fetchmail_with_implicit_tls() {
     both_ways("pop3s", servers().dovecot.pop3s, 1, |address, user, ca| fetchmail_job(address, user, ca, "pop3", "ssl"));
 }
 
@@ -119,7 +119,7 @@ fn swaks_with_starttls() {
 }
 
 #[test]
-fn swaks_with_shaken() {
+fn swaks_with_implicit_tls() {
     both_ways("submissions", servers().postfix.submissions, 1, |address, user, ca| {
         swaks_job(address, user, ca, "--tls-on-connect")
     });

@@ -15,7 +15,7 @@ const PASSWORD: &str = "Canary-Qw7-Password";
 
 /// How long a replay with `--timeout 1` may take, in seconds: its limit, the time that a server has to end or to take
 /// what is left for it, and what a busy machine adds.
-const ENDS_WITHIN: u32 = 30;
+const ENDS_WITHIN: u32 = 120;
 
 /// A session whose client and server said this, in turns that begin with the server's.
 struct Recorded {

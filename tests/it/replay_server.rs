@@ -155,6 +155,6 @@ fn programs_find_the_played_server_over_starttls() {
 }
 
 #[test]
-fn programs_find_the_played_server_over_shaken() {
+fn programs_find_the_played_server_over_implicit_tls() {
     again(Security::Implicit, 1 << 18);
 }
