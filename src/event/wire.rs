@@ -35,29 +35,38 @@ pub fn escape_into(out: &mut String, text: &str) {
 
 /// Appends UTF-8 as the inside of a JSON string: spans that need nothing are copied whole.
 pub(super) fn escape(out: &mut Vec<u8>, mut rest: &[u8]) {
-    loop {
+    while !rest.is_empty() {
         let (span, after) = rest.split_at(clean_prefix(rest));
         out.extend_from_slice(span);
-        // Nearly every span of mail ends so.
-        if let Some(after) = after.strip_prefix(b"\r\n") {
-            out.extend_from_slice(b"\\r\\n");
-            rest = after;
-            continue;
-        }
-        let Some((&byte, after)) = after.split_first() else { return };
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            control => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                let digit = |nibble: u8| HEX.get(usize::from(nibble & 15)).copied().unwrap_or(b'0');
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(control >> 4), digit(control)]);
-            }
-        }
         rest = after;
+        // Where one byte needs an escape the next may too: blocks are looked at again only behind the last of them.
+        while let Some((&byte, after)) = rest.split_first()
+            && needs_escape(byte)
+        {
+            // Nearly every span of mail ends so.
+            if let Some(after) = rest.strip_prefix(b"\r\n") {
+                out.extend_from_slice(b"\\r\\n");
+                rest = after;
+                continue;
+            }
+            escape_byte(out, byte);
+            rest = after;
+        }
+    }
+}
+
+fn escape_byte(out: &mut Vec<u8>, byte: u8) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        control => {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            let digit = |nibble: u8| HEX.get(usize::from(nibble & 15)).copied().unwrap_or(b'0');
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(control >> 4), digit(control)]);
+        }
     }
 }
 
