@@ -28,6 +28,11 @@ pub trait Annotate {
     fn annotate_lines(&self, _event: &Event<'_>) -> Vec<words::Explained> {
         Vec::new()
     }
+
+    /// Further lines of explanation under the event just annotated: a line for each word that it lists.
+    fn annotate_words(&self) -> &[words::Explained] {
+        &[]
+    }
 }
 
 impl Annotate for words::Explainer {
@@ -37,5 +42,9 @@ impl Annotate for words::Explainer {
 
     fn annotate_lines(&self, event: &Event<'_>) -> Vec<words::Explained> {
         self.lines(event)
+    }
+
+    fn annotate_words(&self) -> &[words::Explained] {
+        self.listed()
     }
 }

@@ -85,6 +85,7 @@ impl Talk {
         self.last = Some(event.at);
         let annotation = self.annotator.as_mut().and_then(|annotator| annotator.annotate(event));
         let lines = self.annotator.as_ref().map(|annotator| annotator.annotate_lines(event)).unwrap_or_default();
+        let words = self.annotator.as_ref().map(|annotator| annotator.annotate_words().to_vec()).unwrap_or_default();
         if let Body::Note(note) = &event.body {
             self.noted.take(note);
         }
@@ -104,6 +105,9 @@ impl Talk {
         }
         if let Some(annotation) = annotation.filter(|_| lines.is_empty()) {
             self.explanation(&annotation, out);
+        }
+        for word in &words {
+            self.explanation(word, out);
         }
     }
 

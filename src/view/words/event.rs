@@ -3,16 +3,16 @@
 //! Does not know how it is shown.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use serde_json::{Map, Value};
 
-use crate::event::{Auth, Body, Command, Continue, Event, Greeting, Reply, Seq, Tls};
+use crate::event::{Auth, Body, Command, Continue, Event, Greeting, Object, Reply, Seq, Tls};
 use crate::findings;
 
 use super::auth::{self, Login, Refusal};
 use super::lines::{imap_answer, imap_verb};
-use super::say::{Asked, Waiting, clip, imap, pop3, sieve, smtp, strange_capabilities};
+use super::say::{Asked, Waiting, clip, each_capability, imap, pop3, sieve, smtp, strange_capabilities};
 use super::{Category, Explained, Protocol, find};
 
 /// Commands that are remembered, so that a reply can be read as an answer. More are seldom under way.
@@ -24,6 +24,9 @@ const READ_MAX: usize = 16 * 1024;
 /// How much of a listing of capabilities is gathered, in bytes; servers list a few hundred.
 const LISTING_MAX: usize = 8 * 1024;
 
+/// Capabilities that are told of, each once a session; a server that lists more of them made them up.
+const TOLD_MAX: usize = 512;
+
 /// Explains the events of one session.
 #[derive(Clone, Debug, Default)]
 pub struct Explainer {
@@ -32,6 +35,9 @@ pub struct Explainer {
     /// The reply to CAPA whose listing follows as content, and what of that came so far.
     capabilities: Option<(Seq, Vec<u8>)>,
     login: Option<Login>,
+    /// Capabilities that were told of already, and those that the event explained last listed for the first time.
+    told: HashSet<String>,
+    listed: Vec<Explained>,
     /// Whether the client's leg is encrypted.
     encrypted: bool,
 }
@@ -44,6 +50,7 @@ impl Explainer {
     }
 
     pub fn explain(&mut self, event: &Event<'_>) -> Option<Explained> {
+        self.listed.clear();
         match &event.body {
             Body::Open(open) => {
                 *self = Explainer { protocol: Protocol::parse(&open.protocol), ..Explainer::default() };
@@ -89,7 +96,33 @@ impl Explainer {
         }
     }
 
-    fn greeting(&self, greeting: &Greeting, wire: &str) -> Option<Explained> {
+    /// What the capabilities mean that the event explained last listed, where they were not listed before; each begins
+    /// with its word. Where they stand in lines of their own, [`Explainer::lines`] has them.
+    #[must_use]
+    pub fn listed(&self) -> &[Explained] {
+        &self.listed
+    }
+
+    fn list<'w>(&mut self, protocol: Protocol, capabilities: impl IntoIterator<Item = &'w str>) {
+        for capability in capabilities {
+            if self.told.len() < TOLD_MAX && self.told.insert(capability.to_ascii_uppercase()) {
+                self.listed.push(each_capability(protocol, capability));
+            }
+        }
+    }
+
+    /// IMAP's list, wherever it stands in a line.
+    fn list_values(&mut self, values: &Object) {
+        if self.protocol != Some(Protocol::Imap) || !values.contains("capabilities") {
+            return;
+        }
+        let values = values.map();
+        let listed = values.get("capabilities").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        self.list(Protocol::Imap, listed.iter().filter_map(Value::as_str));
+    }
+
+    fn greeting(&mut self, greeting: &Greeting, wire: &str) -> Option<Explained> {
+        self.list_values(&greeting.values);
         let line = first_line(wire);
         Some(match self.protocol? {
             Protocol::Imap => imap::greeting(imap_answer(behind_word(line))),
@@ -164,6 +197,7 @@ impl Explainer {
     }
 
     fn reply(&mut self, seq: Seq, reply: &Reply, wire: &str) -> Option<Explained> {
+        self.list_values(&reply.values);
         let protocol = self.protocol?;
         let asked = self.asked(reply);
         let told = match protocol {
@@ -247,7 +281,9 @@ impl Explainer {
             return None;
         }
         let (_, gathered) = self.capabilities.take()?;
-        listing(&String::from_utf8_lossy(&gathered))
+        let text = String::from_utf8_lossy(&gathered);
+        self.list(Protocol::Pop3, capability_lines(&text));
+        listing(&text)
     }
 }
 
@@ -258,7 +294,7 @@ fn logs_in(verb: &str) -> bool {
 
 /// The capabilities that POP3's CAPA lists.
 fn listing(text: &str) -> Option<Explained> {
-    let lines: Vec<&str> = text.lines().filter(|line| *line != "." && !line.is_empty()).collect();
+    let lines: Vec<&str> = capability_lines(text).collect();
     if lines.is_empty() {
         return None;
     }
@@ -266,6 +302,10 @@ fn listing(text: &str) -> Option<Explained> {
     let strange = Some(strange_capabilities(Protocol::Pop3, lines)).filter(|strange| !strange.is_empty());
     let strange = strange.map(|strange| format!("; {strange}")).unwrap_or_default();
     Some(Explained::new(format!("the server can do: {}{strange}", names.join(", ")), "RFC 2449 §5"))
+}
+
+fn capability_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| *line != "." && !line.is_empty())
 }
 
 fn encryption(tls: &Tls) -> Explained {
@@ -300,7 +340,7 @@ fn behind_word(line: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Content, Object, Origin, Stamp};
+    use crate::event::{Content, Origin, Stamp};
 
     fn event(seq: Seq, from: Origin, wire: &[u8], body: Body) -> Event<'static> {
         Event { seq, at: Stamp(0), from, wire: wire.to_vec().into(), redacted: false, body }
@@ -377,6 +417,27 @@ mod tests {
         assert_eq!(lines[1], "the server takes messages up to 1 kB");
         assert_eq!(lines[2], "PIPELNING is an unknown extension; perhaps PIPELINING was meant");
         assert!(explainer.lines(&reply(2, "250", "250 ok\r\n", 9)).is_empty());
+    }
+
+    #[test]
+    fn each_capability_is_told_when_it_is_listed_first() {
+        let mut explainer = Explainer::new(Protocol::Imap);
+        let listing = |seq: u64, words: &[&str]| {
+            let mut values = Object::new();
+            values.list("capabilities", words.iter().copied());
+            let reply =
+                Reply { status: "*".to_owned(), data: Some("CAPABILITY".to_owned()), values, ..Reply::default() };
+            let wire = format!("* CAPABILITY {}\r\n", words.join(" "));
+            event(seq, Origin::Server, wire.as_bytes(), Body::Reply(reply))
+        };
+        explainer.explain(&listing(0, &["IMAP4rev1", "IDLE", "AUTH=PLAIN"]));
+        let told: Vec<&str> = explainer.listed().iter().map(|told| told.text.as_str()).collect();
+        assert_eq!(told.len(), 3);
+        assert!(told[1].starts_with("IDLE: the server "), "{told:?}");
+        explainer.explain(&listing(1, &["IMAP4rev1", "idle", "UIDPLUS"]));
+        assert_eq!(explainer.listed().len(), 1);
+        explainer.explain(&command(2, "NOOP", "a NOOP\r\n", Object::new()));
+        assert!(explainer.listed().is_empty());
     }
 
     #[test]

@@ -165,6 +165,22 @@ pub(super) fn capability(protocol: Protocol, word: &str) -> Explained {
     }
 }
 
+/// One of the capabilities that a server lists, the word itself before what it means.
+pub(super) fn each_capability(protocol: Protocol, line: &str) -> Explained {
+    let (word, value) = split_word(line.trim());
+    let told = capability(protocol, word);
+    let text = match value.trim() {
+        "" if told.text.starts_with(word) => told.text,
+        "" => format!("{}: {}", plain::clip(word), told.text),
+        mechanisms if word.eq_ignore_ascii_case("SASL") => {
+            let mechanisms: Vec<&str> = mechanisms.split_ascii_whitespace().collect();
+            format!("SASL: the client can log in by {}", list(&mechanisms))
+        }
+        value => format!("{}: {} ({})", plain::clip(word), told.text, plain::clip(value)),
+    };
+    Explained::new(text, told.source)
+}
+
 /// What is said of a login mechanism.
 pub(super) fn mechanism_sentence(word: &str) -> Explained {
     match find_family(Protocol::Sasl, Category::Mechanism, word) {
