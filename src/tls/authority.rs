@@ -49,8 +49,8 @@ impl Authority {
     /// this at the same time: all get the same CA.
     ///
     /// # Errors
-    /// When the folder cannot be written, or holds a CA that is damaged, incomplete, expired or none at all. Nothing
-    /// that is there is changed then.
+    /// When the folder cannot be written, or holds a CA that is damaged, incomplete, expired, not mailtap's or none at all.
+    /// Nothing that is there is changed then.
     pub fn open(dir: &Path) -> Result<Authority, Error> {
         let folder = Folder::new(dir);
         // Without the lock first: a folder that may only be read must do, once the CA is there.
@@ -84,8 +84,10 @@ impl Authority {
     pub fn renew(dir: &Path) -> Result<(Authority, Vec<PathBuf>), Error> {
         let folder = Folder::new(dir);
         let lock = folder.lock()?;
+        // The new one is whole before the old one goes.
+        folder.prepare()?;
         let old = folder.put_aside()?;
-        folder.make()?;
+        folder.publish()?;
         let pair = folder.load()?;
         drop(lock);
         Ok((Authority::of(pair, folder.cert, folder.key), old))
@@ -171,33 +173,52 @@ impl Folder {
     }
 
     fn load(&self) -> Result<Pair, Error> {
-        Pair::load(&self.cert, &self.key, clock::now()).map_err(|why| {
+        let renew = "`mailtap ca renew`, which keeps the old files beside a new CA, and trust that";
+        let pair = Pair::load(&self.cert, &self.key, clock::now()).map_err(|why| {
             Error::new(format!(
-                "{why}; nothing was changed: bring the right files back, or run `mailtap ca renew`, which keeps the old \
-                 files beside a new CA, and trust that"
+                "{why}; nothing was changed: bring the right files back, give a CA of your own with --ca-cert and --ca-key, \
+                 or run {renew}"
             ))
-        })
+        })?;
+        if pair.is_ours() {
+            return Ok(pair);
+        }
+        // It might have been put here by somebody whom programs are not meant to trust.
+        let (cert, key) = (self.cert.display(), self.key.display());
+        Err(Error::new(format!(
+            "{cert} is not a CA that mailtap made (it is {}); nothing was changed: to use it as a CA of your own, say \
+             --ca-cert {cert} --ca-key {key}, or run {renew}",
+            pair.subject()
+        )))
     }
 
     /// Only under the lock.
     fn load_or_make(&self) -> Result<Pair, Error> {
-        match (self.cert.exists(), self.key.exists()) {
-            (false, false) => self.make()?,
+        match (is_there(&self.cert), is_there(&self.key)) {
+            (false, false) => {
+                self.prepare()?;
+                self.publish()?;
+            }
             (false, true) => self.finish()?,
             _ => {}
         }
         self.load()
     }
 
-    /// Writes a new pair beside the final names and then links it to them: link(2) fails where something is already,
-    /// so no file is ever replaced, and what a name shows is complete.
-    fn make(&self) -> Result<(), Error> {
+    /// Writes a new pair beside the final names. Where that fails, nothing of it stays.
+    fn prepare(&self) -> Result<(), Error> {
         let fresh = Fresh::generate(clock::now())?;
         let (new_cert, new_key) = (self.dir.join(NEW_CERT_FILE), self.dir.join(NEW_KEY_FILE));
-        self.write(&new_key, &fresh.key_pem, 0o600)?;
-        self.write(&new_cert, &fresh.cert_pem, 0o600)?;
-        self.link(&new_key, &self.key)?;
-        self.link(&new_cert, &self.cert)?;
+        self.write(&new_key, &fresh.key_pem, 0o600)
+            .and_then(|()| self.write(&new_cert, &fresh.cert_pem, 0o600))
+            .inspect_err(|_| self.clean())
+    }
+
+    /// Links the new pair to the final names: link(2) fails where something is already, so no file is ever replaced, and
+    /// what a name shows is complete.
+    fn publish(&self) -> Result<(), Error> {
+        self.link(&self.dir.join(NEW_KEY_FILE), &self.key)?;
+        self.link(&self.dir.join(NEW_CERT_FILE), &self.cert)?;
         self.clean();
         Ok(())
     }
@@ -217,7 +238,7 @@ impl Folder {
         let stamp: String = clock::rfc3339(clock::now()).chars().filter(|c| c.is_ascii_alphanumeric()).collect();
         let mut moved = Vec::new();
         for (path, stem) in [(&self.cert, "ca"), (&self.key, "ca-key")] {
-            if !path.exists() {
+            if !is_there(path) {
                 continue;
             }
             let aside = (0..)
@@ -228,7 +249,7 @@ impl Folder {
                         format!("{stem}-{stamp}-{n}.pem")
                     })
                 })
-                .find(|aside| !aside.exists());
+                .find(|aside| !is_there(aside));
             if let Some(aside) = aside {
                 fs::rename(path, &aside).map_err(|why| self.failed(path, &why))?;
                 moved.push(aside);
@@ -254,7 +275,7 @@ impl Folder {
         let linked = match fs::hard_link(from, to) {
             // Some file systems have no hard links (FAT, some network and container mounts). The lock is held, so
             // looking first is safe against other mailtaps.
-            Err(why) if why.kind() != io::ErrorKind::AlreadyExists && !to.exists() => {
+            Err(why) if why.kind() != io::ErrorKind::AlreadyExists && !is_there(to) => {
                 fs::rename(from, to).map_err(|_| why)
             }
             other => other,
@@ -303,6 +324,11 @@ impl Folder {
             path.display()
         ))
     }
+}
+
+/// Whether something has this name, be it a link that leads nowhere.
+fn is_there(path: &Path) -> bool {
+    !matches!(fs::symlink_metadata(path), Err(why) if why.kind() == io::ErrorKind::NotFound)
 }
 
 /// The mode of a file that more than its owner may touch.

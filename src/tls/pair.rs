@@ -2,7 +2,7 @@
 //! Takes PEM, gives something that can sign leaves, or a sentence that says what is wrong with the files.
 //! Does not know where files are kept or who may read them.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -13,10 +13,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::tls::Error;
+use crate::tls::certificate::Certificate;
 use crate::tls::clock::{self, DAY};
 
 /// How the common names of generated CAs begin.
 pub const NAME: &str = "mailtap CA";
+
+/// Whom they name as their maker.
+const ORGANIZATION: &str = "mailtap";
 
 /// How long a CA made here lives, in days. Client limits on validity concern leaves; a root that people must trust by
 /// hand should not need it again every year.
@@ -63,7 +67,7 @@ impl Fresh {
         // programs that look for an issuer by name.
         let tag: String = serial.iter().skip(1).take(4).map(|byte| format!("{byte:02x}")).collect();
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::OrganizationName, "mailtap");
+        params.distinguished_name.push(DnType::OrganizationName, ORGANIZATION);
         params.distinguished_name.push(DnType::CommonName, format!("{NAME} {tag}"));
         params.serial_number = Some(serial.to_vec().into());
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -117,6 +121,19 @@ impl Pair {
         let pair = Pair { issuer, valid_from, valid_until, chain: chain.clone() };
         pair.check_name(x509.subject().as_raw(), cert_path)?;
         Ok(pair)
+    }
+
+    /// What its own certificate is called.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        // It was parsed when it was loaded.
+        self.chain.first().and_then(Certificate::parse).map(|own| own.subject).unwrap_or_default()
+    }
+
+    /// Whether it has the name of the CAs made here.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.subject().starts_with(&format!("O={ORGANIZATION}, CN={NAME} "))
     }
 
     /// A leaf names its issuer byte by byte. rcgen writes that name anew from what it parsed, and a name of an unusual
@@ -183,7 +200,10 @@ pub fn set_validity(params: &mut CertificateParams, from: i64, until: i64) {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |why: std::io::Error| Error::new(format!("{} cannot be read: {why}", path.display()));
+    let failed = |why: std::io::Error| match fs::read_link(path) {
+        Ok(target) => Error::new(format!("{} leads to {} and cannot be read: {why}", path.display(), target.display())),
+        Err(_) => Error::new(format!("{} cannot be read: {why}", path.display())),
+    };
     let mut bytes = Vec::new();
     File::open(path).map_err(failed)?.take(PEM_FILE_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > PEM_FILE_MAX {

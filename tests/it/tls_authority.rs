@@ -38,7 +38,7 @@ fn listing(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found: Vec<_> = fs::read_dir(dir)
         .expect("a folder")
         .map(|entry| entry.expect("an entry"))
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).expect("a file")))
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).unwrap_or_default()))
         .collect();
     found.sort();
     found
@@ -174,6 +174,96 @@ fn an_expired_ca_and_one_that_is_none_are_refused() {
         rcgen::CertificateParams::new(["mail.example".to_string()]).expect("a name").self_signed(&key).expect("signs");
     write(&leaf.pem(), &key.serialize_pem());
     assert!(refusal(&certs).contains("is not the certificate of a CA"));
+}
+
+/// An openssl of the machine's makes a key and a certificate in the place of the CA.
+#[track_caller]
+fn openssl(certs: &Path, arguments: &[&str]) {
+    let mut command = Command::new(crate::support::program("openssl", "openssl"));
+    command.args(["req", "-x509", "-noenc", "-subj", "/O=Somebody/CN=Somebody CA"]).args(arguments);
+    command.arg("-keyout").arg(certs.join("ca-key.pem")).arg("-out").arg(certs.join("ca.pem"));
+    crate::support::process::Ran::new(&command).expect_ok();
+}
+
+/// A CA whose time was over years ago, which openssl's command does not make.
+fn expired(certs: &Path) {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
+    let key = rcgen::KeyPair::generate().expect("a key");
+    fs::write(certs.join("ca.pem"), params.self_signed(&key).expect("signs").pem()).expect("writes");
+    fs::write(certs.join("ca-key.pem"), key.serialize_pem()).expect("writes");
+}
+
+#[test]
+fn a_ca_that_mailtap_did_not_make_is_refused_and_can_be_used_as_ones_own() {
+    const EC: [&str; 4] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    let ca = ["-days", "30", "-addext", "basicConstraints=critical,CA:TRUE"];
+    let none = ["-days", "30", "-addext", "basicConstraints=critical,CA:FALSE"];
+    for (kind, more, told, works) in [
+        (&EC[..], &ca[..], "is not a CA that mailtap made (it is O=Somebody, CN=Somebody CA)", true),
+        (&["-newkey", "rsa:2048"], &ca, "is not a CA that mailtap made", true),
+        (&EC, &none, "is not the certificate of a CA", false),
+        (&[], &[], "expired on 2021-01-01", false),
+    ] {
+        let (_dir, certs) = folder();
+        fs::create_dir_all(&certs).expect("a folder");
+        match kind {
+            [] => expired(&certs),
+            _ => openssl(&certs, &[kind, more].concat()),
+        }
+        let said = refusal(&certs);
+        assert!(said.contains(told) && said.contains("--ca-cert") && said.contains("--ca-key"), "{said}");
+        let own = Authority::from_files(&certs.join("ca.pem"), &certs.join("ca-key.pem"));
+        assert_eq!(own.is_ok(), works, "{:?}", own.err());
+        let before = fs::read(certs.join("ca-key.pem")).expect("reads");
+        let (new, kept) = Authority::renew(&certs).expect("renewed");
+        assert!(new.facts().subject.contains("mailtap CA"));
+        assert_eq!(fs::read(&kept[1]).expect("kept"), before);
+    }
+}
+
+/// What else may stand under the two names: links that lead nowhere, and folders.
+#[test]
+fn what_is_no_file_is_refused_and_nothing_is_left_half_made() {
+    for name in ["ca.pem", "ca-key.pem"] {
+        for other_is_there in [true, false] {
+            for link in [true, false] {
+                let (_dir, certs) = folder();
+                Authority::open(&certs).expect("made");
+                let other = if name == "ca.pem" { "ca-key.pem" } else { "ca.pem" };
+                if !other_is_there {
+                    fs::remove_file(certs.join(other)).expect("removes");
+                }
+                fs::remove_file(certs.join(name)).expect("removes");
+                if link {
+                    std::os::unix::fs::symlink("/nonexistent/ca", certs.join(name)).expect("a link");
+                } else {
+                    fs::create_dir(certs.join(name)).expect("a folder");
+                }
+                let said = refusal(&certs);
+                let to_nowhere = format!("{name} leads to /nonexistent/ca and cannot be read");
+                // Of two files that cannot be read, the certificate is met first.
+                assert!(said.contains(&to_nowhere) || said.contains("cannot be read"), "{said}");
+                assert!(!link || !other_is_there || said.contains(&to_nowhere), "{said}");
+                let (new, _) = Authority::renew(&certs).expect("renewed");
+                assert_eq!(Authority::open(&certs).expect("opens").certificate(), new.certificate());
+            }
+        }
+    }
+}
+
+#[test]
+fn renewing_where_nothing_can_be_written_leaves_all_as_it_was() {
+    let (_dir, certs) = folder();
+    Authority::open(&certs).expect("made");
+    // Where the new certificate would be written, something is that cannot be removed as a file.
+    fs::create_dir(certs.join(".ca.pem.new")).expect("a folder");
+    let before = listing(&certs);
+    let said = Authority::renew(&certs).err().expect("refused").to_string();
+    assert!(said.contains(".ca.pem.new cannot be written") && said.contains("--dir"), "{said}");
+    assert!(before == listing(&certs), "nothing may change");
+    assert!(Authority::open(&certs).is_ok());
 }
 
 #[test]
