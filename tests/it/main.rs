@@ -51,6 +51,7 @@ mod real_replay_clients;
 mod real_servers;
 mod real_thunderbird;
 mod real_tls;
+mod real_tls_certificates;
 mod real_tls_clients;
 mod real_tls_more;
 mod real_tshark;

@@ -1,17 +1,16 @@
 //! Real clients and servers with TLS on either leg or both, each job directly and through mailtap with the same outcome.
-//! Takes the shared servers, and others with bad certificates; gives what clients saw and what was recorded.
+//! Takes the shared servers; gives what clients saw and what was recorded.
 //! Does not look into TLS itself, save where tshark decrypts it with the key log.
 
 use std::net::SocketAddr;
 
 use crate::support::{
     capture::write_pcap,
-    certs::{Key, self_signed},
     clients::{curl, curl_with, gnutls_cli, s_client, tshark, tshark_decrypt},
-    dovecot::{Dovecot, Options, PASSWORD},
+    dovecot::PASSWORD,
     jobs::{assert_same, delivered, script, secure_script, seed},
     process::Ran,
-    servers::{server_names, servers, user},
+    servers::{servers, user},
     through::{Secured, Through},
 };
 
@@ -220,141 +219,6 @@ fn submission_upgraded_behind_implicit_tls() {
     let secured = Protocol::submission().compare("submissions", "submission+starttls", Tls::Implicit);
     assert_tls(&secured, "client", "implicit");
     assert_tls(&secured, "server", "starttls");
-}
-
-/// One protocol for [`refused`]: its schemes with and without TLS, what a sentence begins with from the first byte and
-/// behind an upgrade, what a good server says, and how a client leaves.
-struct Refused {
-    implicit: &'static str,
-    plain: &'static str,
-    upgrade: &'static str,
-    sentence: &'static str,
-    refusal: &'static str,
-    good: &'static str,
-    quit: &'static [u8],
-}
-
-const REFUSED: [Refused; 3] = [
-    Refused {
-        implicit: "pop3s",
-        plain: "pop3",
-        upgrade: "pop3",
-        sentence: "-ERR ",
-        refusal: "-ERR ",
-        good: "+OK",
-        quit: b"QUIT\r\n",
-    },
-    Refused {
-        implicit: "imaps",
-        plain: "imap",
-        upgrade: "imap",
-        sentence: "* BYE [UNAVAILABLE] ",
-        refusal: " NO ",
-        good: "* OK",
-        quit: b"a LOGOUT\r\n",
-    },
-    Refused {
-        implicit: "submissions",
-        plain: "submission",
-        upgrade: "smtp",
-        sentence: "421 4.7.5 ",
-        refusal: "454 4.7.0 ",
-        good: "220 ",
-        quit: b"QUIT\r\n",
-    },
-];
-
-/// A Dovecot of one's own behind routes with TLS from the first byte and with an upgrade, and what a client reads there.
-#[track_caller]
-fn refused(chain: crate::support::certs::Chain, word: &str) {
-    let dovecot = &Dovecot::start(&Options::new(chain));
-    let root = &servers().root.display().to_string();
-    // Half of the time is waiting for programs; a failure in a thread fails the test.
-    std::thread::scope(|scope| {
-        for protocol in &REFUSED {
-            scope.spawn(move || protocol.refused(dovecot, root, word));
-        }
-    });
-}
-
-impl Refused {
-    fn servers(&self, dovecot: &Dovecot) -> (SocketAddr, SocketAddr) {
-        match self.plain {
-            "pop3" => (dovecot.pop3s, dovecot.pop3),
-            "imap" => (dovecot.imaps, dovecot.imap),
-            _ => (dovecot.submissions, dovecot.submission),
-        }
-    }
-
-    #[track_caller]
-    fn refused(&self, dovecot: &Dovecot, root: &str, word: &str) {
-        let (implicit, plain) = self.servers(dovecot);
-        let through = Through::start(self.implicit, implicit, &["--upstream-ca", root]);
-        let ran = s_client(through.address(), &through.ca(), &[], self.quit);
-        assert!(ran.text().starts_with(self.sentence) && ran.text().contains("mailtap: "), "{ran}");
-        assert!(ran.text().contains(word), "no word of {word:?} to the client: {ran}");
-        let secured = through.check_secure(1);
-        let recording = &secured.recordings[0];
-        let error = recording
-            .of_kind("tls")
-            .into_iter()
-            .find(|event| event["from"] == "server")
-            .map(|event| event["error"].to_string());
-        assert!(error.is_some_and(|error| error.contains(word)), "no word of {word:?} in\n{}", recording.dump());
-
-        let through = Through::start(self.plain, plain, &["--upstream-ca", root]);
-        let ran = s_client(through.address(), &through.ca(), &["-starttls", self.upgrade], self.quit);
-        assert!(!ran.is_ok(), "an upgrade that the server leg cannot have: {ran}");
-        let secured = through.check_secure(1);
-        let told = String::from_utf8_lossy(&secured.client_side[0].server()).into_owned();
-        let told = told.lines().find(|line| line.contains("mailtap: ")).unwrap_or_default();
-        assert!(told.contains(self.refusal) && told.contains(word), "no word of {word:?} behind the upgrade: {told}");
-
-        let through = Through::start(self.implicit, implicit, &["--upstream-insecure"]);
-        let ran = s_client(through.address(), &through.ca(), &[], self.quit).expect_ok();
-        assert!(ran.text().starts_with(self.good), "{ran}");
-        let secured = through.check_secure(1);
-        let recording = &secured.recordings[0];
-        let verified = recording
-            .of_kind("tls")
-            .into_iter()
-            .find(|event| event["from"] == "server")
-            .map(|event| &event["verified"]);
-        assert!(verified.is_some_and(|verified| verified == "skipped"), "{}", recording.dump());
-        assert!(recording.note_codes().contains(&"upstream-unverified".to_owned()), "{}", recording.dump());
-        let wrong_name = recording.note_codes().contains(&"certificate-name".to_owned());
-        assert_eq!(wrong_name, word == "other.test", "{}", recording.dump());
-    }
-}
-
-#[test]
-fn an_expired_certificate_is_told_to_the_client() {
-    refused(servers().authority.expired(&server_names()), "expired");
-}
-
-#[test]
-fn a_wrong_name_is_told_to_the_client() {
-    refused(servers().authority.issue(&["other.test"], Key::Ecdsa), "other.test");
-}
-
-#[test]
-fn a_self_signed_certificate_is_told_to_the_client() {
-    refused(self_signed(&server_names()), "self-signed");
-}
-
-#[test]
-fn a_missing_intermediate_is_told_to_the_client() {
-    refused(servers().authority.without_intermediate(&server_names()), "intermediate");
-}
-
-#[test]
-fn a_chain_with_its_intermediate_is_good_enough() {
-    let chain = servers().authority.issue_below_intermediate(&server_names());
-    let dovecot = Dovecot::start(&Options { tls_min: "TLSv1.3", ..Options::new(chain) });
-    let through = Through::start("pop3s", dovecot.pop3s, &["--upstream-ca", &servers().root.display().to_string()]);
-    let ran = s_client(through.address(), &through.ca(), &[], b"QUIT\r\n").expect_ok();
-    assert!(ran.text().starts_with("+OK"), "{ran}");
-    assert_tls(&through.check_secure(1), "server", "implicit");
 }
 
 /// What `openssl s_client` and `gnutls-cli` read after an upgrade, directly and through mailtap.

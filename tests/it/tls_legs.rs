@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::process::Command;
 
-use crate::support::certs::{Key, self_signed};
+use crate::support::certs::{Key, self_signed_with};
 use crate::support::clients::s_client;
 use crate::support::mailtap::run;
 use crate::support::process::Ran;
@@ -88,14 +88,11 @@ fn bad_certificates_of_all_kinds_are_told_in_each_protocol_inside_tls() {
                         for (kind, told) in kinds {
                             let bench = Bench::start(scheme, scheme, &[]);
                             let chain = match kind {
-                                "expired" => bench.authority.expired_with(&["localhost"], key),
+                                "expired" => bench.authority.expired(&["localhost"], key),
                                 "early" => bench.authority.not_yet(&["localhost"], key),
                                 "name" => bench.authority.issue(&["other.example"], key),
-                                "self-signed" if key == Key::Ecdsa => self_signed(&["localhost"]),
-                                "intermediate" if key == Key::Ecdsa => {
-                                    bench.authority.without_intermediate(&["localhost"])
-                                }
-                                _ => continue,
+                                "self-signed" => self_signed_with(&["localhost"], key),
+                                _ => bench.authority.without_intermediate(&["localhost"], key),
                             };
                             let config = showing(&chain, &[version], &[]);
                             let trusting = bench.trusting();

@@ -40,9 +40,14 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Self {
-        let root = CertifiedIssuer::self_signed(issuer("Throwaway Root"), Key::Ecdsa.generate()).expect("a root");
-        let intermediate = CertifiedIssuer::signed_by(issuer("Throwaway Intermediate"), Key::Ecdsa.generate(), &root)
-            .expect("an issuer");
+        Self::with(Key::Ecdsa)
+    }
+
+    /// One that signs with keys of this kind.
+    pub fn with(key: Key) -> Self {
+        let root = CertifiedIssuer::self_signed(issuer("Throwaway Root"), key.generate()).expect("a root");
+        let intermediate =
+            CertifiedIssuer::signed_by(issuer("Throwaway Intermediate"), key.generate(), &root).expect("an issuer");
         Self { root, intermediate }
     }
 
@@ -57,11 +62,7 @@ impl Authority {
     }
 
     /// A certificate that ended years ago.
-    pub fn expired(&self, names: &[&str]) -> Chain {
-        self.expired_with(names, Key::Ecdsa)
-    }
-
-    pub fn expired_with(&self, names: &[&str], key: Key) -> Chain {
+    pub fn expired(&self, names: &[&str], key: Key) -> Chain {
         let mut params = leaf(names);
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
@@ -86,15 +87,15 @@ impl Authority {
     }
 
     /// A good certificate below an intermediate, with the intermediate in the chain.
-    pub fn issue_below_intermediate(&self, names: &[&str]) -> Chain {
-        let mut chain = self.without_intermediate(names);
+    pub fn issue_below_intermediate(&self, names: &[&str], key: Key) -> Chain {
+        let mut chain = self.without_intermediate(names, key);
         chain.certificates.push_str(&self.intermediate.pem());
         chain
     }
 
     /// The same, but the server forgets to send the intermediate.
-    pub fn without_intermediate(&self, names: &[&str]) -> Chain {
-        let key = Key::Ecdsa.generate();
+    pub fn without_intermediate(&self, names: &[&str], key: Key) -> Chain {
+        let key = key.generate();
         let certificate = leaf(names).signed_by(&key, &self.intermediate).expect("a certificate");
         Chain { certificates: certificate.pem(), key: key.serialize_pem() }
     }
@@ -115,7 +116,11 @@ impl Authority {
 
 /// A certificate that vouches for itself.
 pub fn self_signed(names: &[&str]) -> Chain {
-    let key = Key::Ecdsa.generate();
+    self_signed_with(names, Key::Ecdsa)
+}
+
+pub fn self_signed_with(names: &[&str], key: Key) -> Chain {
+    let key = key.generate();
     let certificate = leaf(names).self_signed(&key).expect("a certificate");
     Chain { certificates: certificate.pem(), key: key.serialize_pem() }
 }
