@@ -53,6 +53,13 @@ pub const OPAQUE_TLS: Finding = Finding::warn(
     "MS-SMTPNTLM, MS-OXSMTP",
 );
 
+pub const PASSTHROUGH_UNEQUAL: Finding = Finding::warn(
+    "passthrough-unequal",
+    "TLS was to be passed through untouched and was not: the legs of the route differ",
+    "The session was read and recorded as any other. Use the same scheme on both sides of the route to have its TLS passed through",
+    "",
+);
+
 pub const NO_CLOSE_NOTIFY: Finding = Finding::info(
     "no-close-notify",
     "a side ended the connection without saying so within TLS first",
@@ -190,6 +197,7 @@ pub(super) const ALL: &[&Finding] = &[
     &OWN_COMMAND,
     &EARLY_CLIENT_HELLO,
     &OPAQUE_TLS,
+    &PASSTHROUGH_UNEQUAL,
     &NO_CLOSE_NOTIFY,
     &TLS_ADVICE,
     &UPSTREAM_UNVERIFIED,

@@ -13,8 +13,9 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use super::leg::Leg;
-use super::tunnel::{self, Passthrough};
+use super::tunnel::{self, Overheard, Passthrough};
 use crate::event::{Certificate, Tls, Verified};
+use crate::tls::answer::Answer;
 use crate::tls::authority::Authority;
 use crate::tls::facts::Facts;
 use crate::tls::failure::{self, Failure, Peer};
@@ -89,14 +90,8 @@ impl Secure {
         }
     }
 
-    /// Waits for the client's hello without answering it; `early` is what was read of it already. Gives all that was
-    /// read, with the offer if it was a hello.
-    pub async fn overhear(
-        &self,
-        leg: &mut Leg,
-        how: &str,
-        early: Vec<u8>,
-    ) -> Result<(Vec<u8>, Option<Offer>), Box<Failed>> {
+    /// Waits for the client's hello without answering it; `early` is what was read of it already.
+    pub async fn overhear(&self, leg: &mut Leg, how: &str, early: Vec<u8>) -> Result<Overheard, Box<Failed>> {
         let failure = match timeout(self.handshake, tunnel::listen(leg.socket_mut(), early)).await {
             Ok(Ok(heard)) => return Ok(heard),
             Ok(Err(error)) => failure::of_io(Peer::Client, CLIENT, &error),
@@ -269,6 +264,14 @@ fn broken_here(why: &str) -> Failure {
 /// What a hello offers, as an event says it.
 pub fn offered(how: &str, offer: &Offer) -> Tls {
     described(how, Facts::of_offer(offer))
+}
+
+/// What a server whose TLS is passed through answered.
+pub fn answered(how: &str, answer: &Answer) -> Tls {
+    match answer {
+        Answer::Hello(chosen) => described(how, Facts::of_answer(chosen)),
+        other => Tls { error: Some(other.to_string()), ..described(how, Facts::default()) },
+    }
 }
 
 /// Facts as an event says them.

@@ -2,6 +2,8 @@
 //! Takes an accepted connection and its route, leaves a recording.
 //! Does not move bytes itself; that is the pump's work.
 
+mod passing;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -15,9 +17,9 @@ use super::leg::Leg;
 use super::played::{CLIENT_MODE, Ended, SERVER_MODE};
 use super::pump::{Pump, Stopped};
 use super::record::Pen;
-use super::secure::{Asked, Done, Failed, offered};
+use super::secure::{Asked, Done, Failed};
 use super::socket::Socket;
-use super::tunnel::{self, Passed};
+use super::tunnel::{Overheard, Passed};
 use super::{Phase, Shared, clock, prepare};
 use crate::event::{Close, Level, Note, Open, Origin, Side, Stamp, Tls};
 use crate::findings;
@@ -26,7 +28,6 @@ use crate::route::Route;
 use crate::session::{Next, Outbox, Session};
 use crate::store::{Entry, ids};
 use crate::tls::failure::Failure;
-use crate::tls::hello::Offer;
 
 /// `how` of a handshake that opens a connection.
 const IMPLICIT: &str = "implicit";
@@ -123,19 +124,19 @@ impl Call {
         let shakes = route.client.tls == SchemeTls::Implicit && !leg.is_played();
         let (mut early, mut passes) = (Vec::new(), None);
         let begin = async {
-            if shakes && shared.played.is_none() && !shared.secure.passthrough.is_empty() {
+            if shakes && !route.unequal() && shared.played.is_none() && !shared.secure.passthrough.is_empty() {
                 // The hello is read without being answered, in case it is to be passed on.
-                let (read, offer) = match shared.secure.overhear(&mut leg, IMPLICIT, Vec::new()).await {
+                let Overheard { read, offer } = match shared.secure.overhear(&mut leg, IMPLICIT, Vec::new()).await {
                     Ok(heard) => heard,
                     Err(failed) => return (Some(Err(failed)), None),
                 };
-                let sni = offer.as_ref().and_then(|offer| offer.sni.as_deref());
-                let covers = |host: &str| shared.secure.passthrough.covers(host);
-                if covers(&route.upstream.host) || sni.is_some_and(covers) {
-                    passes = Some((read, offer.unwrap_or_default()));
-                    return (None, Some(dial(&route.upstream).await));
+                match offer {
+                    Some(offer) if passing::covers(shared, &route, offer.sni.as_deref()) => {
+                        passes = Some((read, offer));
+                        return (None, Some(dial(&route.upstream).await));
+                    }
+                    _ => early = read,
                 }
-                early = read;
             }
             let asked = if shakes { Some(shared.secure.hello(&mut leg, IMPLICIT, &early).await) } else { None };
             if let Some(Err(failed)) = asked {
@@ -184,6 +185,9 @@ impl Call {
             call.tell_offered(IMPLICIT, &offer);
             call.passes = Some(read);
         }
+        let sni =
+            asked.as_ref().and_then(|asked| asked.as_ref().ok()).and_then(|asked| asked.hello.offer.sni.as_deref());
+        call.tell_unequal(shared, sni);
         match asked {
             Some(Ok(asked)) => {
                 call.pump.client.keep_waiting();
@@ -202,7 +206,7 @@ impl Call {
     /// Brings the legs up, relays, and upgrades them when the session says so. Gives who ended it, and why.
     async fn run(&mut self, shared: &Shared) -> (Origin, String) {
         if let Some(early) = self.passes.take() {
-            return self.pass_through(&early, shared).await;
+            return self.pass_through(IMPLICIT, &early, shared).await;
         }
         let mut phase = shared.phase.clone();
         // Before the client is answered, nothing has been said that would be cut off.
@@ -230,23 +234,7 @@ impl Call {
                     Stopped::Next(next) => next,
                 },
                 Next::Close { by, reason } => return (by, reason),
-                Next::UpgradeServer
-                    if shared.played.is_none() && shared.secure.passthrough.covers(&self.route.upstream.host) =>
-                {
-                    let mut early = Vec::new();
-                    let release =
-                        |session: &mut Session, _: &mut Pen<'_>, out: &mut Outbox| early = session.pass_through(out);
-                    self.pump.act(release).await;
-                    self.pump.flush(Side::Client).await;
-                    let early = match shared.secure.overhear(&mut self.pump.client, STARTTLS, early).await {
-                        Ok((read, offer)) => {
-                            self.tell_offered(STARTTLS, &offer.unwrap_or_default());
-                            read
-                        }
-                        Err(failed) => return (Origin::Client, self.tell_failed(Side::Client, &failed)),
-                    };
-                    return self.pass_through(&early, shared).await;
-                }
+                Next::UpgradeServer if self.leaves_upgrade(shared) => return self.pass_upgrade(shared).await,
                 Next::UpgradeServer => self.upgrade_server(shared).await,
                 Next::UpgradeClient { early } => self.upgrade_client(shared, &early).await,
             };
@@ -333,31 +321,6 @@ impl Call {
         Some(self.tell_failed(Side::Client, &asked.left(IMPLICIT)))
     }
 
-    async fn pass_through(&mut self, early: &[u8], shared: &Shared) -> (Origin, String) {
-        if let Some(Unreached { text, .. }) = self.trouble.take() {
-            // There is no way to tell a client that waits for a TLS handshake.
-            return (Origin::Proxy, text);
-        }
-        let Pump { client, server: Some(server), .. } = &mut self.pump else {
-            return (Origin::Proxy, "there is no server".to_owned());
-        };
-        let passed = self.passed.insert(Passed::default());
-        let mut phase = shared.phase.clone();
-        let silent = async {
-            reached(&mut phase, Phase::Leaving).await;
-            tunnel::silent(passed).await;
-        };
-        let passing = tunnel::run(client.socket_mut(), server.socket_mut(), early, passed);
-        let ended = tokio::select! {
-            ended = passing => ended,
-            () = silent => return stopped(),
-        };
-        match ended {
-            Ok(()) => (Origin::Client, "both sides ended the connection".to_owned()),
-            Err(error) => (Origin::Client, format!("the connection broke: {error}")),
-        }
-    }
-
     async fn upgrade_server(&mut self, shared: &Shared) -> Next {
         self.pump.flush(Side::Server).await;
         let Some(leg) = &mut self.pump.server else {
@@ -402,12 +365,6 @@ impl Call {
             }
         }
         self.pump.act(|session, log, out| session.upgraded(clock::now(), Side::Client, None, log, out)).await
-    }
-
-    /// What a client offers whose TLS is passed through.
-    fn tell_offered(&mut self, how: &str, offer: &Offer) {
-        let facts = offered(how, offer);
-        self.pump.session.shaken(clock::now(), Side::Client, facts, &mut self.pump.track.log());
     }
 
     fn tell_done(&mut self, side: Side, done: Done) {
@@ -463,7 +420,7 @@ impl Call {
         for note in self.notes.iter().flat_map(Receiver::try_iter) {
             session.note(clock::now(), note, &mut track.log());
         }
-        if let Some(Passed { client, server }) = self.passed {
+        if let Some(Passed { client, server, .. }) = self.passed {
             session.passed(clock::now(), client.into_inner(), server.into_inner(), &mut track.log());
         }
         session.close(clock::now(), by, reason, &mut track.log());

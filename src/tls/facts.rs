@@ -5,8 +5,9 @@
 use rustls::client::ClientConnection;
 use rustls::pki_types::CertificateDer;
 use rustls::server::ServerConnection;
-use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion};
+use rustls::{CipherSuite, CommonState, HandshakeKind, NamedGroup, ProtocolVersion};
 
+use crate::tls::answer::Chosen;
 use crate::tls::certificate::Certificate;
 use crate::tls::hello::{Offer, Version, alpn_word};
 use crate::tls::upstream::{ClientCertificate, Watch};
@@ -67,6 +68,18 @@ impl Facts {
         let mut facts = Facts::default();
         facts.take_offer(offer);
         facts
+    }
+
+    /// What a server chose whose TLS is passed through.
+    #[must_use]
+    pub fn of_answer(chosen: &Chosen) -> Facts {
+        Facts {
+            version: Some(chosen.version.to_string()),
+            cipher: Some(cipher_word(CipherSuite::from(chosen.cipher))),
+            group: chosen.group.map(|group| format!("{:?}", NamedGroup::from(group))),
+            alpn: chosen.alpn.as_deref().map(alpn_word),
+            ..Facts::default()
+        }
     }
 
     fn of(connection: &CommonState, presented: &[CertificateDer<'_>]) -> Facts {

@@ -9,7 +9,8 @@ use std::ops::RangeInclusive;
 /// hellos in use (post-quantum key shares, tickets) have about 4 KiB.
 pub const HELLO_MAX: usize = 68 << 10;
 
-const HANDSHAKE: u8 = 22;
+/// A record of this kind holds messages of a handshake.
+pub(super) const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const RECORD_HEADER: usize = 5;
 /// RFC 8446 section 5.1: 2^14. Some allowance, as in old implementations, costs nothing here.
@@ -126,7 +127,7 @@ pub fn peek(bytes: &[u8]) -> Peek {
         [first] | [first, _] if first & 0x80 != 0 => return Peek::More,
         _ => return Peek::NotTls,
     }
-    match message(bytes) {
+    match message(bytes, CLIENT_HELLO) {
         Message::More if bytes.len() > HELLO_MAX => Peek::Damaged,
         Message::More => Peek::More,
         Message::Damaged => Peek::Damaged,
@@ -140,20 +141,20 @@ pub fn alpn_word(name: &[u8]) -> String {
     name.escape_ascii().to_string()
 }
 
-enum Message {
+pub(super) enum Message {
     More,
     Damaged,
-    /// The body of the ClientHello.
+    /// The body of the message.
     Whole(Vec<u8>),
 }
 
-/// Puts the handshake message together from its records.
-fn message(bytes: &[u8]) -> Message {
+/// Puts the first message of a handshake, which is to be of this kind, together from its records.
+pub(super) fn message(bytes: &[u8], wanted_kind: u8) -> Message {
     let mut body: Vec<u8> = Vec::new();
     let mut rest = bytes;
     loop {
         let wanted = match body.as_slice() {
-            [kind, ..] if *kind != CLIENT_HELLO => return Message::Damaged,
+            [kind, ..] if *kind != wanted_kind => return Message::Damaged,
             [_, high, mid, low, ..] => {
                 Some(4 + (usize::from(*high) << 16 | usize::from(*mid) << 8 | usize::from(*low)))
             }
@@ -176,7 +177,7 @@ fn message(bytes: &[u8]) -> Message {
         }
         let Some((payload, behind)) = after.split_at_checked(length) else {
             // The beginning of the message may tell already that it is none.
-            return if body.is_empty() && after.first().is_some_and(|kind| *kind != CLIENT_HELLO) {
+            return if body.is_empty() && after.first().is_some_and(|kind| *kind != wanted_kind) {
                 Message::Damaged
             } else {
                 Message::More
@@ -246,31 +247,32 @@ fn is_grease(number: u16) -> bool {
     high == low && low & 0x0f == 0x0a
 }
 
-struct Cursor<'a>(&'a [u8]);
+/// Reads what is coded one behind the other.
+pub(super) struct Cursor<'a>(pub &'a [u8]);
 
 impl<'a> Cursor<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(taken)
     }
 
-    fn u8(&mut self) -> Option<u8> {
+    pub fn u8(&mut self) -> Option<u8> {
         self.take(1)?.first().copied()
     }
 
-    fn u16(&mut self) -> Option<u16> {
+    pub fn u16(&mut self) -> Option<u16> {
         self.take(2)?.try_into().ok().map(u16::from_be_bytes)
     }
 
     /// A vector with one octet of length.
-    fn vec8(&mut self) -> Option<&'a [u8]> {
+    pub fn vec8(&mut self) -> Option<&'a [u8]> {
         let length = self.u8()?;
         self.take(length.into())
     }
 
     /// A vector with two octets of length.
-    fn vec16(&mut self) -> Option<&'a [u8]> {
+    pub fn vec16(&mut self) -> Option<&'a [u8]> {
         let length = self.u16()?;
         self.take(length.into())
     }

@@ -2,6 +2,7 @@
 //! Takes bytes, names and files; gives rustls configurations, connections, plain facts and sentences for people.
 //! Knows no sockets, no async runtime, no session and no mail protocol.
 
+pub mod answer;
 pub mod authority;
 pub mod certificate;
 mod clock;
