@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::own_ca::OwnCa;
 use super::{Failure, Globals};
 use crate::tls::authority::Authority;
 use crate::tls::certificate::with_colons;
@@ -24,11 +25,11 @@ pub struct Args {
 #[derive(clap::Subcommand, Debug)]
 enum Action {
     /// Print the path of its certificate, which is made if it is not there
-    Path(Own),
+    Path(OwnCa),
     /// Print its subject, fingerprint and validity
     Show {
         #[command(flatten)]
-        own: Own,
+        own: OwnCa,
         /// Print a JSON object
         #[arg(long)]
         json: bool,
@@ -36,7 +37,7 @@ enum Action {
     /// Write its certificate for other programs to import; never the key
     Export {
         #[command(flatten)]
-        own: Own,
+        own: OwnCa,
         /// pem, der, p12 (a trust store, password "changeit") or mobileconfig (Apple)
         #[arg(long, value_name = "FORMAT", default_value = "pem", value_parser = |word: &str| word.parse::<Format>())]
         format: Format,
@@ -47,7 +48,7 @@ enum Action {
     /// Print how to make mail programs trust it, or do it for a Thunderbird profile
     Trust {
         #[command(flatten)]
-        own: Own,
+        own: OwnCa,
         /// Only for this program: thunderbird, windows, macos, ios, android, debian, fedora, nss, java, curl, python, go
         #[arg(value_name = "PROGRAM", conflicts_with = "thunderbird")]
         program: Option<String>,
@@ -59,43 +60,28 @@ enum Action {
     Renew,
 }
 
-/// A CA of the user's own.
-#[derive(clap::Args, Debug)]
-struct Own {
-    /// Certificate of a CA of your own, in PEM, instead of the generated one
-    #[arg(long, value_name = "FILE", requires = "ca_key")]
-    ca_cert: Option<PathBuf>,
-    /// Its private key, in PEM
-    #[arg(long, value_name = "FILE", requires = "ca_cert")]
-    ca_key: Option<PathBuf>,
-}
-
-impl Own {
-    fn open(&self, globals: &Globals) -> Result<Authority, Failure> {
-        let authority = match (&self.ca_cert, &self.ca_key) {
-            (Some(cert), Some(key)) => Authority::from_files(cert, key).map_err(Failure::usage)?,
-            _ => Authority::open(&folder(globals)).map_err(Failure::work)?,
-        };
-        if let Some(warning) = authority.warning() {
-            tracing::warn!("{warning}");
-        }
-        Ok(authority)
+fn open(own: &OwnCa, globals: &Globals) -> Result<Authority, Failure> {
+    let failure = |error| if own.is_given() { Failure::usage(error) } else { Failure::work(error) };
+    let authority = own.open(&globals.dir).map_err(failure)?;
+    if let Some(warning) = authority.warning() {
+        tracing::warn!("{warning}");
     }
+    Ok(authority)
 }
 
 /// # Errors
 /// The CA's files are damaged or cannot be written, or standard output cannot.
 pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     match &args.action {
-        Action::Path(own) => print(&format!("{}\n", absolute(own.open(globals)?.cert_path()))),
-        Action::Show { own, json } => show(&own.open(globals)?, *json),
-        Action::Export { own, format, output } => export(&own.open(globals)?, *format, output.as_deref()),
+        Action::Path(own) => print(&format!("{}\n", absolute(open(own, globals)?.cert_path()))),
+        Action::Show { own, json } => show(&open(own, globals)?, *json),
+        Action::Export { own, format, output } => export(&open(own, globals)?, *format, output.as_deref()),
         Action::Trust { own, thunderbird: Some(profile), .. } => {
-            let done = trust::thunderbird(profile, &own.open(globals)?).map_err(Failure::work)?;
+            let done = trust::thunderbird(profile, &open(own, globals)?).map_err(Failure::work)?;
             print(&format!("{done}\n"))
         }
         Action::Trust { own, program, .. } => {
-            let subject = Subject::of(&own.open(globals)?, &globals.command, own.ca_cert.is_some());
+            let subject = Subject::of(&open(own, globals)?, &globals.command, own.is_given());
             let text = subject.text(program.as_deref()).ok_or_else(|| {
                 let known: Vec<&str> = subject.sections().iter().map(|section| section.key).collect();
                 Failure::usage(format!(
@@ -145,15 +131,11 @@ fn export(authority: &Authority, format: Format, output: Option<&Path>) -> Resul
 }
 
 fn renew(globals: &Globals) -> Result<(), Failure> {
-    let (authority, old) = Authority::renew(&folder(globals)).map_err(Failure::work)?;
+    let (authority, old) = Authority::renew(&globals.dir.join("certs")).map_err(Failure::work)?;
     for path in old {
         print(&format!("kept         {}\n", absolute(&path)))?;
     }
     show(&authority, false)
-}
-
-fn folder(globals: &Globals) -> PathBuf {
-    globals.dir.join("certs")
 }
 
 fn absolute(path: &Path) -> String {

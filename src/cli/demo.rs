@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::own_ca::OwnCa;
 use super::practice::{self, Mailboxes, first_account};
 use super::serving::{self, RecordingArgs, Shown, Signals};
 use super::{Failure, Globals};
@@ -34,6 +35,8 @@ pub struct Args {
     mailboxes: Mailboxes,
     #[command(flatten)]
     recording: RecordingArgs,
+    #[command(flatten)]
+    own_ca: OwnCa,
     /// Take free ports instead of 1025, 1587, 1465, 1110, 1995, 1143 and 1993
     #[arg(long)]
     free_ports: bool,
@@ -43,7 +46,7 @@ pub struct Args {
 /// A port, a folder or an account that cannot be used.
 pub fn run(mut args: Args, globals: &Globals) -> Result<(), Failure> {
     args.shown.explain |= !args.no_explain && !args.shown.json && !args.shown.quiet && serving::is_terminal();
-    let authority = Authority::open(&globals.dir.join("certs")).map_err(Failure::usage)?;
+    let authority = args.own_ca.open(&globals.dir).map_err(Failure::usage)?;
     let store = Store::open(&globals.dir).map_err(Failure::usage)?;
     serving::block_on(serve(&args, authority, store, globals))
 }

@@ -12,6 +12,7 @@ mod filter;
 mod findings;
 mod globals;
 mod merge;
+mod own_ca;
 mod practice;
 mod proxy;
 mod recording;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::own_ca::OwnCa;
 use super::serving::{self, Signals};
 use super::{Failure, Globals};
 use crate::event::Object;
@@ -35,6 +36,8 @@ pub struct Args {
     /// Take free ports instead of 1025, 1587, 1465, 1110, 1995, 1143 and 1993
     #[arg(long)]
     free_ports: bool,
+    #[command(flatten)]
+    own_ca: OwnCa,
     /// Print `listening` and `account` lines as JSON
     #[arg(long)]
     json: bool,
@@ -81,7 +84,7 @@ impl Mailboxes {
 /// # Errors
 /// A port, a folder or an account that cannot be used.
 pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
-    let authority = Authority::open(&globals.dir.join("certs")).map_err(Failure::usage)?;
+    let authority = args.own_ca.open(&globals.dir).map_err(Failure::usage)?;
     let ports = ports(args.free_ports);
     let config = args.mailboxes.config(&authority, ports)?;
     let accounts = args.mailboxes.accounts();

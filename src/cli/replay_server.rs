@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
+use super::own_ca::OwnCa;
 use super::serving::{self, RecordingArgs, Shown, Signals};
 use super::{Failure, Globals, say, warn};
 use crate::net::{HANDSHAKE_FOR, Options, Passthrough, Played, Proxy, Secure};
@@ -19,7 +20,6 @@ use crate::replay::script::Script;
 use crate::route::Route;
 use crate::session;
 use crate::store::{Library, Store};
-use crate::tls::authority::Authority;
 use crate::tls::server::Server;
 use crate::tls::upstream::{self, Upstream};
 
@@ -62,6 +62,8 @@ pub struct Args {
     shown: Shown,
     #[command(flatten)]
     recording: RecordingArgs,
+    #[command(flatten)]
+    own_ca: OwnCa,
     /// Let clients from these networks connect, besides this machine (repeatable; needed to listen elsewhere than on loopback)
     #[arg(long, value_name = "CIDR", value_delimiter = ',', num_args = 1..)]
     allow_from: Vec<String>,
@@ -95,7 +97,7 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
         MatchArg::Free => Match::Free,
     };
     let stage = Arc::new(Stage::new(scripts, Plan { mode, speed: args.speed, again: args.again, login }));
-    let authority = Authority::open(&globals.dir.join("certs")).map_err(Failure::usage)?;
+    let authority = args.own_ca.open(&globals.dir).map_err(Failure::usage)?;
     let options = Options {
         routes,
         next_free: false,

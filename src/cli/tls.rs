@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustls::KeyLog;
 
 use super::Failure;
+use super::own_ca::OwnCa;
 use crate::net::{HANDSHAKE_FOR, Passthrough, Secure};
-use crate::tls::authority::Authority;
 use crate::tls::keylog::KeyLogFile;
 use crate::tls::leaf::LeafKey;
 use crate::tls::server::Server;
@@ -39,12 +39,8 @@ pub struct TlsArgs {
     /// Append the TLS secrets of both legs to this file, for Wireshark
     #[arg(long, value_name = "FILE", env = "SSLKEYLOGFILE", hide_env_values = true)]
     keylog: Option<PathBuf>,
-    /// Use this CA certificate (PEM) instead of the generated one
-    #[arg(long, value_name = "FILE", requires = "ca_key")]
-    ca_cert: Option<PathBuf>,
-    /// The private key (PEM) of that CA
-    #[arg(long, value_name = "FILE", requires = "ca_cert")]
-    ca_key: Option<PathBuf>,
+    #[command(flatten)]
+    own_ca: OwnCa,
     /// The kind of key of the certificates that clients see: rsa2048 is for old ones
     #[arg(long, value_name = "KIND", default_value = "p256")]
     leaf_key: LeafKeyArg,
@@ -69,10 +65,7 @@ impl TlsArgs {
     /// # Errors
     /// A file that cannot be used.
     pub fn open(&self, dir: &Path) -> Result<Secure, Failure> {
-        let authority = match (&self.ca_cert, &self.ca_key) {
-            (Some(cert), Some(key)) => Authority::from_files(cert, key),
-            _ => Authority::open(&dir.join("certs")),
-        };
+        let authority = self.own_ca.open(dir);
         let leaf_key = match self.leaf_key {
             LeafKeyArg::P256 => LeafKey::P256,
             LeafKeyArg::Rsa2048 => LeafKey::Rsa2048,

@@ -73,6 +73,38 @@ fn a_ca_of_ones_own_is_shown_in_its_place() {
     assert!(half.contains("--ca-key"), "{half}");
 }
 
+/// One that fits together is not used because it lies there; every command that shows certificates takes it by name.
+#[test]
+fn a_ca_of_somebodys_in_the_folder_is_used_only_where_it_is_named() {
+    let dir = folder();
+    let certs = dir.path().join("certs");
+    fs::create_dir(&certs).expect("a folder");
+    let somebody = crate::tls_kit::TestCa::root("Somebody");
+    let (cert, key) = (certs.join("ca.pem"), certs.join("ca-key.pem"));
+    fs::write(&cert, &somebody.pem).expect("writes");
+    fs::write(&key, &somebody.key_pem).expect("writes");
+    let (cert, key) = (cert.display().to_string(), key.display().to_string());
+    // An address that is taken, and a file in place of a folder, end those that would serve once they have their CA.
+    let occupied = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let route = format!("imap://{}=imap://localhost", occupied.local_addr().expect("an address"));
+    let mail = dir.path().join("mail");
+    fs::write(&mail, "no folder").expect("writes");
+    let mail = mail.display().to_string();
+    for (command, status) in [
+        (&["ca", "path"][..], 1),
+        (&["ca", "export"], 1),
+        (&["proxy", "--route", &route], 2),
+        (&["demo", "--free-ports", "--mail", &mail], 2),
+        (&["practice", "--free-ports", "--mail", &mail], 2),
+    ] {
+        let said = complaint(&run(dir.path(), command), status);
+        assert!(said.contains("is not a CA that mailtap made") && said.contains("nothing was changed"), "{said}");
+        let named = run(dir.path(), &[command, &["--ca-cert", &cert, "--ca-key", &key]].concat());
+        assert!(!named.errors().contains("CA"), "{named}");
+    }
+    assert_eq!(fs::read_to_string(&cert).expect("reads"), somebody.pem);
+}
+
 #[test]
 fn mistakes_are_one_line_that_says_how_to_mend_them() {
     let dir = folder();
