@@ -96,6 +96,11 @@ fn tls_facts(tls: &Tls) -> String {
     }
     let mut facts = vec![format!("TLS ({})", tls.how)];
     facts.extend([&tls.version, &tls.cipher, &tls.group].into_iter().flatten().cloned());
+    // Of TLS that is passed through, each side's hello is all that is known.
+    if tls.version.is_none() && !tls.versions_offered.is_empty() {
+        facts.push(format!("offers {}", tls.versions_offered.join(" and ")));
+        facts.extend(tls.alpn_offered.iter().map(|alpn| format!("ALPN {alpn}")));
+    }
     facts.extend(tls.sni.as_ref().map(|name| format!("for {name}")));
     facts.extend(tls.alpn.as_ref().map(|alpn| format!("ALPN {alpn}")));
     facts.extend(tls.resumed.filter(|resumed| *resumed).map(|_| "resumed".to_owned()));

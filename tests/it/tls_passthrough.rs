@@ -5,6 +5,7 @@
 use std::thread;
 
 use crate::support::certs::Key;
+use crate::support::mailtap::run;
 use crate::support::recording::{Recording, find};
 use crate::support::tls_peer::{BOTH_VERSIONS, Bench, showing, trusting};
 use crate::tls_upgrade::{ALL, over};
@@ -61,6 +62,9 @@ fn implicit_tls_reaches_the_servers_own_certificate() {
             near.hear("Canary-said-by-the-server\r\n");
             let recording = over(&bench, near, far);
             assert_metadata(&recording, "implicit", &[b"Canary-said"]);
+            let tail = run(&bench.mailtap.dir, &["tail", "last"]).expect_ok().text();
+            let offers = if *version == &rustls::version::TLS13 { "TLSv1.3" } else { "TLSv1.2" };
+            assert!(tail.contains(&format!("TLS (implicit), offers {offers}, ALPN imap, for localhost")), "{tail}");
             assert_eq!(recording.one("close")["by"], "client", "{}", recording.dump());
         }
     }
