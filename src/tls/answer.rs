@@ -11,6 +11,8 @@ use crate::tls::hello::{Cursor, HANDSHAKE, Message, Version, message};
 
 const ALERT: u8 = 21;
 const SERVER_HELLO: u8 = 2;
+const WARNING: u8 = 1;
+const CLOSE_NOTIFY: u8 = 0;
 
 /// What a server chose in its hello. Numbers are IANA's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,13 @@ impl fmt::Display for Answer {
 /// Looks at all bytes received so far.
 #[must_use]
 pub fn peek(bytes: &[u8]) -> Answer {
+    let mut bytes = bytes;
+    // Before TLS 1.3 a warning, of a name that is not known above all, lets the handshake go on (RFC 5246 section 7.2).
+    while let [ALERT, 3, _, 0, 2, WARNING, number, rest @ ..] = bytes
+        && *number != CLOSE_NOTIFY
+    {
+        bytes = rest;
+    }
     match bytes {
         [] | [ALERT | HANDSHAKE] => Answer::More,
         [ALERT, 3, _, 0, 2, _, number, ..] => Answer::Alert(*number),
@@ -129,6 +138,8 @@ mod tests {
                 assert_eq!(peek(&bytes[..cut]), Answer::More, "{cut} bytes");
             }
             assert_eq!(peek(&bytes), chosen);
+            let warned = [&[ALERT, 3, 3, 0, 2, WARNING, 112][..], &bytes].concat();
+            assert_eq!((peek(&warned[..7]), peek(&warned)), (Answer::More, chosen.clone()));
             // A certificate and more may come behind.
             assert_eq!(peek(&[&bytes, &[22, 3, 3, 0, 1, 11][..]].concat()), chosen);
         }

@@ -365,7 +365,11 @@ fn of_incompatible(theirs: Blame, name: &str, why: &PeerIncompatible) -> Failure
             blame: theirs,
             code: NO_COMMON,
             text: format!("{name} has no signature algorithm in common with mailtap's certificate"),
-            advice: Some("a client that verifies RSA signatures only needs --leaf-key rsa2048".into()),
+            advice: Some(
+                "a client that verifies RSA signatures only needs --leaf-key rsa2048, and an RSA CA of your own \
+                 (--ca-cert) where it cannot verify ECDSA in certificates either"
+                    .into(),
+            ),
         },
         P::NoCipherSuitesInCommon
         | P::NoKxGroupsInCommon

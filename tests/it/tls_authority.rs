@@ -8,6 +8,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use mailtap::tls::authority::Authority;
+use mailtap::tls::leaf::LeafKey;
 use mailtap::tls::pair::Fresh;
 
 use crate::tls_kit::{DAY, TestCa, Wanted, now};
@@ -221,6 +222,30 @@ fn a_ca_that_mailtap_did_not_make_is_refused_and_can_be_used_as_ones_own() {
         assert!(new.facts().subject.contains("mailtap CA"));
         assert_eq!(fs::read(&kept[1]).expect("kept"), before);
     }
+}
+
+/// For clients that know nothing of ECDSA: RSA from the root to the leaf.
+#[test]
+fn an_rsa_ca_of_ones_own_signs_rsa_leaves_with_rsa() {
+    let (_dir, certs) = folder();
+    fs::create_dir_all(&certs).expect("a folder");
+    let usage = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"];
+    openssl(&certs, &[&["-newkey", "rsa:2048", "-days", "30"], &usage[..]].concat());
+    let (cert, key) = (certs.join("ca.pem"), certs.join("ca-key.pem"));
+    let authority = Authority::from_files(&cert, &key).expect("opens").with_leaf_key(LeafKey::Rsa2048);
+    let leaf = authority.leaf_for("mail.example", [127, 0, 0, 1].into()).expect("a leaf");
+    let file = certs.join("leaf.der");
+    fs::write(&file, &leaf.cert[0]).expect("writes");
+    let openssl = |arguments: &[&str]| {
+        let mut command = Command::new(crate::support::program("openssl", "openssl"));
+        command.args(arguments).arg(&file);
+        crate::support::process::Ran::new(&command).expect_ok().text()
+    };
+    let text = openssl(&["x509", "-inform", "DER", "-noout", "-text", "-in"]);
+    assert!(text.contains("sha256WithRSAEncryption") && text.contains("rsaEncryption"), "{text}");
+    assert!(!text.to_lowercase().contains("ecdsa"), "{text}");
+    let ca = cert.display().to_string();
+    openssl(&["verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", "mail.example", "-CAfile", &ca]);
 }
 
 /// What else may stand under the two names: links that lead nowhere, and folders.
