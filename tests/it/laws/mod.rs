@@ -3,6 +3,7 @@
 //! Does not look into the parsers.
 
 pub mod check;
+pub mod upgrade;
 
 use mailtap::event::{Event, Side, Stamp};
 use mailtap::proto::{self, Setup};
@@ -104,6 +105,57 @@ proptest! {
         for spec in proto::ALL {
             check::check(spec, &said, cut);
         }
+    }
+}
+
+fn turn() -> impl Strategy<Value = upgrade::Turn> {
+    use upgrade::Turn;
+    let side = prop_oneof![Just(Side::Client), Just(Side::Server)];
+    let says = (side.clone(), proptest::collection::vec(proptest::sample::select(upgrade::PARTS), 1..4));
+    prop_oneof![
+        30 => says.prop_map(|(side, parts)| Turn::Says(side, parts.concat())),
+        1 => side.prop_map(Turn::Ends),
+        1 => Just(Turn::Waits),
+    ]
+}
+
+/// Turns that come to an upgrade, with anything around and behind each of them.
+fn turns_of(spec: &'static proto::Spec) -> impl Strategy<Value = Vec<upgrade::Turn>> {
+    use upgrade::Turn;
+    let (greeting, ask, yes) = match spec.name {
+        "imap" => ("* OK hi\r\n", "a STARTTLS\r\n", "a OK go\r\n"),
+        "pop3" => ("+OK hi\r\n", "STLS\r\n", "+OK go\r\n"),
+        "sieve" => ("\"STARTTLS\"\r\nOK\r\n", "STARTTLS\r\n", "OK\r\n"),
+        _ => ("220 hi\r\n", "STARTTLS\r\n", "220 go\r\n"),
+    };
+    // A line with something behind it: more often nothing, or the beginning of a handshake.
+    let line = |side, line: &'static str| {
+        let parts = proptest::collection::vec(proptest::sample::select(upgrade::PARTS), 1..4);
+        let behind = prop_oneof![4 => Just(Vec::new()), 2 => parts.prop_map(|parts| parts.concat()), 1 => Just(b"\x16\x03\x01".to_vec())];
+        behind.prop_map(move |behind| vec![Turn::Says(side, [line.as_bytes(), &behind].concat())])
+    };
+    let few = || prop_oneof![3 => Just(Vec::new()), 1 => proptest::collection::vec(turn(), 1..3)];
+    // What the client asks for, or what the proxy's own commands are answered with first.
+    let asked = prop_oneof![
+        3 => line(Side::Client, ask),
+        1 => line(Side::Server, "mailtap1 OK go\r\n"),
+        1 => line(Side::Server, "250-x\r\n250 STARTTLS\r\n"),
+    ];
+    let more = proptest::collection::vec(turn(), 0..6);
+    let all = (few(), line(Side::Server, greeting), few(), asked, few(), line(Side::Server, yes), more);
+    all.prop_map(|(a, b, c, d, e, f, g)| [a, b, c, d, e, f, g].concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn nothing_injected_comes_out_within_tls(
+        (which, turns) in (0..proto::ALL.len()).prop_flat_map(|which| (Just(which), turns_of(proto::ALL[which]))),
+        legs in proptest::sample::select(&upgrade::LEGS[..]),
+        fails in prop_oneof![3 => Just(None), 1 => Just(Some(Side::Server)), 1 => Just(Some(Side::Client))],
+        cut in prop_oneof![Just(usize::MAX), 1_usize..12],
+    ) {
+        upgrade::check(proto::ALL[which], upgrade::Plan { legs, fails, cut }, &turns);
     }
 }
 
