@@ -30,10 +30,10 @@ pub struct TlsArgs {
     /// Its private key (PEM)
     #[arg(long, value_name = "FILE", requires = "upstream_cert")]
     upstream_key: Option<PathBuf>,
-    /// Pass the TLS of this host through untouched, and record only that it passed: `mail.example`, `*.example`
+    /// Pass the TLS of this host through untouched, and record only that it passed: `mail.example`, `*.example` (repeatable)
     ///
     /// A host is meant by its name in the route or, with TLS from the first byte, by the name that the client asks for. `*.` stands for
-    /// one part of a name. What is recorded: both hellos (names, versions, cipher), sizes and times. Repeatable.
+    /// one part of a name. What is recorded: both hellos (names, versions, cipher), sizes and times.
     #[arg(long, value_name = "HOST")]
     passthrough: Vec<String>,
     /// Append the TLS secrets of both legs to this file, for Wireshark

@@ -270,3 +270,35 @@ fn a_server_with_old_versions_alone_is_told_to_the_client() {
         });
     }
 }
+
+/// A client with old versions alone, from the first byte and behind an upgrade: what it offers is told, and what to do.
+#[test]
+fn a_client_with_old_versions_alone_is_recorded() {
+    let (dovecot, postfix) = (&servers().dovecot, &servers().postfix);
+    let root = &servers().root.display().to_string();
+    for (option, version) in [("-tls1", "TLSv1.0"), ("-tls1_1", "TLSv1.1")] {
+        for (protocol, implicit, plain) in [
+            (&POP3, dovecot.pop3s, dovecot.pop3),
+            (&IMAP, dovecot.imaps, dovecot.imap),
+            (&SUBMISSION, postfix.submissions, postfix.submission),
+        ] {
+            let upgrade = ["-starttls", protocol.upgrade];
+            for (scheme, server, more) in [(protocol.implicit, implicit, &[][..]), (protocol.plain, plain, &upgrade)] {
+                let through = Through::start(scheme, server, &["--upstream-ca", root]);
+                let old = [&[option, "-cipher", "DEFAULT:@SECLEVEL=0"], more].concat();
+                let ran = s_client(through.address(), &through.ca(), &old, protocol.quit);
+                assert!(!ran.is_ok() && ran.errors().contains("alert protocol version"), "{ran}");
+                // From the first byte there is no connection to the server then.
+                let recording = &through.mailtap.recordings(1)[0];
+                let leg = recording.of_kind("tls").into_iter().find(|event| event["from"] == "client");
+                let error = leg.expect("an event")["error"].to_string();
+                assert!(
+                    error.contains(&format!("offers only {version}; mailtap speaks TLSv1.2 and TLSv1.3")),
+                    "{error}"
+                );
+                let note = recording.of_kind("note").into_iter().find(|note| note["code"] == "tls-version");
+                assert!(note.is_some_and(|note| note["text"].to_string().contains("newer version of the client")));
+            }
+        }
+    }
+}
