@@ -185,7 +185,9 @@ fn listen_address(host: &str) -> Option<IpAddr> {
     }
 }
 
-fn is_host(host: &str) -> bool {
+/// Whether this may be the name of a host, or is an address.
+#[must_use]
+pub fn is_host(host: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63

@@ -88,7 +88,7 @@ impl TlsArgs {
             authority,
             server: Server::new(key_log).map_err(Failure::work)?,
             upstream: Upstream::open(&options).map_err(Failure::usage)?,
-            passthrough: Passthrough::new(self.passthrough.clone()),
+            passthrough: Passthrough::new(&self.passthrough).map_err(Failure::usage)?,
             handshake: Duration::from_secs(u64::from(self.handshake_timeout)),
         })
     }

@@ -3,6 +3,7 @@
 //! Reads nothing of what passes but the hello of each side.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::socket::Socket;
 use crate::event::Side;
+use crate::route::is_host;
 use crate::tls::answer::{self, Answer};
 use crate::tls::hello::{Offer, Peek, peek};
 
@@ -21,10 +23,20 @@ use crate::tls::hello::{Offer, Peek, peek};
 pub struct Passthrough(Vec<String>);
 
 impl Passthrough {
-    /// Names as in certificates: `mail.example`, or `*.example` for every name right below it.
-    #[must_use]
-    pub fn new(hosts: Vec<String>) -> Passthrough {
-        Passthrough(hosts)
+    /// Names as in certificates: `mail.example`, or `*.example` for every name right below it; and addresses.
+    ///
+    /// # Errors
+    /// What is neither, and so would never be met: whoever wrote it would take for untouched what is read.
+    pub fn new(hosts: &[String]) -> Result<Passthrough, String> {
+        let pattern = |host: &String| {
+            let (below, name) = host.strip_prefix("*.").map_or(("", host.as_str()), |parent| ("*.", parent));
+            let name = normal(name);
+            let known = is_host(&name) && (below.is_empty() || name.parse::<IpAddr>().is_err());
+            known.then(|| format!("{below}{name}")).ok_or_else(|| {
+                format!("--passthrough {host:?} is no host: give a name or an address without a port, such as mail.example or *.example")
+            })
+        };
+        hosts.iter().map(pattern).collect::<Result<_, _>>().map(Passthrough)
     }
 
     #[must_use]
@@ -34,10 +46,20 @@ impl Passthrough {
 
     #[must_use]
     pub fn covers(&self, host: &str) -> bool {
+        let host = normal(host);
         self.0.iter().any(|pattern| match pattern.strip_prefix("*.") {
-            Some(parent) => host.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
-            None => pattern.eq_ignore_ascii_case(host),
+            Some(parent) => host.split_once('.').is_some_and(|(_, rest)| rest == parent),
+            None => *pattern == host,
         })
+    }
+}
+
+/// A host in the one spelling in which it is compared.
+fn normal(host: &str) -> String {
+    let address = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
+    match address.parse::<IpAddr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
     }
 }
 
@@ -207,10 +229,21 @@ mod tests {
 
     #[test]
     fn names_are_covered_as_in_certificates() {
-        let hosts = Passthrough::new(vec!["mail.example".into(), "*.Other.example".into()]);
-        assert!(hosts.covers("MAIL.example") && hosts.covers("a.other.example"));
+        let hosts = ["mail.example.", "*.Other.example", "[::1]", "2001:DB8:0::1"].map(str::to_owned);
+        let hosts = Passthrough::new(&hosts).expect("hosts");
+        for host in ["MAIL.example", "mail.example.", "a.other.example", "::1", "0:0::1", "2001:db8::1"] {
+            assert!(hosts.covers(host), "{host}");
+        }
         assert!(
             !hosts.covers("x.mail.example") && !hosts.covers("other.example") && !hosts.covers("a.b.other.example")
         );
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for host in ["", "*", "*.", "a.*.b", "mail.example:993", "imaps://mail.example", "*.127.0.0.1", "a..b", "m x"] {
+            let said = Passthrough::new(&[host.to_owned()]).expect_err(host);
+            assert!(said.contains("without a port"), "{said}");
+        }
     }
 }
