@@ -25,6 +25,8 @@ const MECHANISMS: &[&str] = &[
     "PLAIN",
     "LOGIN",
     "CRAM-MD5",
+    "CRAM-SHA1",
+    "CRAM-SHA256",
     "DIGEST-MD5",
     "SCRAM-SHA-1",
     "SCRAM-SHA-1-PLUS",
@@ -191,7 +193,7 @@ impl Exchange {
         match self.mechanism.as_str() {
             "PLAIN" => text::plain(message, args),
             "LOGIN" => self.login(message),
-            "CRAM-MD5" => text::cram(message),
+            cram if cram.starts_with("CRAM-") => text::cram(message),
             "DIGEST-MD5" => text::digest(message, args),
             "XOAUTH2" => text::xoauth2(message, args),
             "OAUTHBEARER" | "OAUTH10A" => text::oauth(message, args),
@@ -270,6 +272,9 @@ mod tests {
         assert_eq!(user("LOGIN", b"joe"), joe);
         assert_eq!(user("CRAM-MD5", b"joe b913a602c7eda7a495b4e6e7334d3890"), joe);
         assert_eq!(user("CRAM-MD5", b"joe s3cret"), None);
+        let sha256 = [&b"joe "[..], &[b'a'; 64]].concat();
+        assert_eq!(user("cram-sha256", &sha256), joe);
+        assert_eq!(user("CRAM-SHA256", &sha256[..40]), None);
         assert_eq!(user("DIGEST-MD5", b"charset=utf-8,username=\"joe\",realm=\"r=,1\",qop=auth"), joe);
         assert_eq!(user("SCRAM-SHA-256", b"n,,n=joe,r=abc"), joe);
         assert_eq!(user("SCRAM-SHA-256", b"n,,n=j=2Co,r=abc"), Some("j,o".to_owned()));

@@ -16,7 +16,7 @@ use crate::proto::{Piece, Spec};
 /// Mechanisms whose responses hold neither the password nor a token: a challenge is answered, a password counts once, or
 /// nothing is secret. By their beginnings.
 const WITHOUT_PASSWORD: &[&str] = &[
-    "CRAM-MD5",
+    "CRAM-",
     "DIGEST-MD5",
     "SCRAM-",
     "APOP",

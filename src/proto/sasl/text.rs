@@ -36,7 +36,8 @@ pub(super) fn plain(message: &[u8], args: &mut Object) -> Option<String> {
 pub(super) fn cram(message: &[u8]) -> Option<String> {
     let space = memchr::memrchr(b' ', message)?;
     let digest = message.get(space + 1..)?;
-    let is_digest = digest.len() == 32 && digest.iter().all(u8::is_ascii_hexdigit);
+    // MD5's 16 bytes, and what Courier has besides: SHA-1's 20 and SHA-256's 32.
+    let is_digest = matches!(digest.len(), 32 | 40 | 64) && digest.iter().all(u8::is_ascii_hexdigit);
     if is_digest { name(message.get(..space)?) } else { None }
 }
 

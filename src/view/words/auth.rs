@@ -40,7 +40,7 @@ pub fn challenge(mechanism: &str, line: &str, decoded: Option<&str>, parts: &Map
     let text = decoded.unwrap_or_default();
     let said = match mechanism.as_str() {
         "LOGIN" => prompt(text).unwrap_or("asks for the next part of the login").to_owned(),
-        "CRAM-MD5" if !text.is_empty() => {
+        cram if cram.starts_with("CRAM-") && !text.is_empty() => {
             format!("sends {}, for the client to mix with the password into a checksum", clip(text))
         }
         "XOAUTH2" | "OAUTHBEARER" | "OAUTH10A" if text.starts_with('{') => return oauth_error(text),
@@ -172,7 +172,7 @@ pub fn response(mechanism: &str, step: u32, user: Option<&str>, parts: &Map<Stri
         ("LOGIN", None) if step == 1 => "gives the user name, or the password, not shown here".to_owned(),
         ("LOGIN", None) => "gives the password, not shown here".to_owned(),
         ("PLAIN", name) => format!("gives name and password in one message{}{acting}", spaced(name)),
-        ("CRAM-MD5", name) => format!("gives the user name and the checksum{}", spaced(name)),
+        (cram, name) if cram.starts_with("CRAM-") => format!("gives the user name and the checksum{}", spaced(name)),
         ("DIGEST-MD5", name) => {
             let realm = part("realm").map(|realm| format!(" of {realm}")).unwrap_or_default();
             let at = part("digest-uri").map(|uri| format!(", for {uri}")).unwrap_or_default();
@@ -258,6 +258,7 @@ mod tests {
     fn challenges_are_told_by_their_mechanism() {
         assert_eq!(asks("LOGIN", "Username:"), "asks for the user name");
         assert!(asks("CRAM-MD5", "<1@h>").starts_with("sends <1@h>"));
+        assert!(asks("CRAM-SHA256", "<1@h>").starts_with("sends <1@h>"));
         assert!(asks("SCRAM-SHA-256", "r=ab,s=cd,i=4096").contains("hashed 4096 times"));
         assert_eq!(asks("SCRAM-SHA-1", "v=abc"), "proves that it knows the password too");
         assert!(asks("SCRAM-SHA-256-PLUS", "e=channel-bindings-dont-match").contains("this proxy"));

@@ -17,6 +17,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("IDLE", &["IDLE", "IMAP4REV2"]),
     ("MOVE", &["MOVE", "IMAP4REV2"]),
     ("UID MOVE", &["MOVE", "IMAP4REV2"]),
+    ("XMOVE", &["XMOVE"]),
+    ("UID XMOVE", &["XMOVE"]),
     ("UID EXPUNGE", &["UIDPLUS", "IMAP4REV2"]),
     ("ENABLE", &["ENABLE", "IMAP4REV2"]),
     ("NAMESPACE", &["NAMESPACE", "IMAP4REV2"]),

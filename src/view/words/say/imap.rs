@@ -63,7 +63,7 @@ fn said(verb: &str, words: &[Token], mailbox_name: Option<&str>) -> Option<Strin
         "FETCH" => fetch_items(first?.text()?, words.get(1..)?, uid),
         "STORE" => store(first?.text()?, words.get(1..)?, uid)?,
         "COPY" => format!("copies {} to {}", set(first?.text()?, uid), name_of(words.get(1), mailbox_name)?),
-        "MOVE" => format!("moves {} to {}", set(first?.text()?, uid), name_of(words.get(1), mailbox_name)?),
+        "MOVE" | "XMOVE" => format!("moves {} to {}", set(first?.text()?, uid), name_of(words.get(1), mailbox_name)?),
         "EXPUNGE" if uid => {
             format!("removes for good those of {} that are marked \\Deleted", set(first?.text()?, true))
         }
@@ -166,14 +166,26 @@ pub(super) fn status_item(item: &Token) -> Option<String> {
 }
 
 fn append(words: &[Token], into: String) -> String {
-    let flags = words.iter().skip(1).map(Token::items).find(|items| !items.is_empty()).map(texts).unwrap_or_default();
+    // Behind CATENATE (RFC 4469) stand the parts that the message is put together from.
+    let parts = words.iter().position(|word| word.is_atom("CATENATE"));
+    let flags = words.get(1..parts.unwrap_or(words.len())).unwrap_or_default();
+    let flags = flags.iter().map(Token::items).find(|items| !items.is_empty()).map(texts).unwrap_or_default();
+    let put_together = if parts.is_some() { ", put together from parts" } else { "" };
     let marked = if flags.is_empty() { String::new() } else { format!(", marked {}", list(&flags)) };
     let bytes = words.iter().find_map(|word| if let Token::Literal(bytes) = word { Some(*bytes) } else { None });
-    let of = bytes.map(|bytes| format!(" of {}", size(bytes))).unwrap_or_default();
-    clauses([format!("stores a message{of} in {into}{marked}"), flag_strangers(&flags)])
+    let of = bytes.filter(|_| parts.is_none()).map(|bytes| format!(" of {}", size(bytes))).unwrap_or_default();
+    clauses([format!("stores a message{of} in {into}{marked}{put_together}"), flag_strangers(&flags)])
 }
 
 fn store(which: &str, words: &[Token], uid: bool) -> Option<String> {
+    // RFC 5257 §4.4: notes are changed by the same command.
+    if words.iter().any(|word| word.is_atom("ANNOTATION")) {
+        return Some(format!("changes notes kept with {}", set(which, uid)));
+    }
+    let modifiers = words.first().map(Token::items).unwrap_or_default();
+    let unchanged = modifiers.windows(2).find(|pair| pair[0].is_atom("UNCHANGEDSINCE"));
+    let unchanged = unchanged.and_then(|pair| pair[1].number());
+    let condition = unchanged.map(|change| format!(", unless changed after change {change}")).unwrap_or_default();
     let action_at = words.iter().position(|word| {
         word.text().is_some_and(|text| {
             text.to_ascii_uppercase().contains("FLAGS") || text.to_ascii_uppercase().contains("LABELS")
@@ -188,6 +200,7 @@ fn store(which: &str, words: &[Token], uid: bool) -> Option<String> {
     let thing = if action.contains("LABELS") { "label" } else { "flag" };
     let silent =
         if action.ends_with(".SILENT") { format!(", without asking for the new {thing}s") } else { String::new() };
+    let silent = format!("{silent}{condition}");
     if thing == "label" && !flags.is_empty() {
         let labels: Vec<String> = flags.iter().map(|label| format!("“{label}”")).collect();
         let (noun, labels) = (if labels.len() == 1 { "label" } else { "labels" }, list(&labels));

@@ -105,8 +105,8 @@ fn done(asked: Asked<'_>) -> String {
         "APPEND" => "the message is stored",
         "COPY" | "UID COPY" if one => "the message is copied",
         "COPY" | "UID COPY" => "the messages are copied",
-        "MOVE" | "UID MOVE" if one => "the message is moved",
-        "MOVE" | "UID MOVE" => "the messages are moved",
+        "MOVE" | "UID MOVE" | "XMOVE" | "UID XMOVE" if one => "the message is moved",
+        "MOVE" | "UID MOVE" | "XMOVE" | "UID XMOVE" => "the messages are moved",
         "CREATE" => "the mailbox is made",
         "DELETE" => "the mailbox is removed",
         "RENAME" => "the mailbox is renamed",
@@ -146,7 +146,8 @@ pub(in crate::view::words) fn response_code(code: &str) -> Explained {
         ("UNSEEN", Some(number)) => format!("message {number} is the first that nobody has read"),
         ("HIGHESTMODSEQ", Some(number)) => format!("the newest change in the mailbox has the number {number}"),
         ("APPENDUID", Some(_)) => match words.get(1).and_then(Token::text) {
-            Some(uid) => format!("the stored message got the UID {}", clip(uid)),
+            Some(uid) if is_one(uid) => format!("the stored message got the UID {}", clip(uid)),
+            Some(uids) => format!("the stored messages got {}", numbers("UID", uids)),
             None => entry.sentence.to_owned(),
         },
         ("COPYUID", Some(_)) => match (words.get(1).and_then(Token::text), words.get(2).and_then(Token::text)) {
@@ -203,10 +204,12 @@ fn capabilities(rest: &str, logged_in: bool) -> Explained {
     let has = |name: &str| words.iter().any(|word| word.eq_ignore_ascii_case(name));
     let login = match (logins.is_empty(), has("LOGINDISABLED")) {
         _ if logged_in => String::new(),
-        (true, true) => "no login is possible before the connection is encrypted".to_owned(),
+        (true, true) if has("STARTTLS") => "no login is possible before the connection is encrypted".to_owned(),
+        // Cyrus says so when somebody has logged in.
+        (true, true) => "the command LOGIN is not allowed here (LOGINDISABLED)".to_owned(),
         (true, false) => String::new(),
         (false, disabled) => {
-            let plain = if disabled { ", but not LOGIN" } else { "" };
+            let plain = if disabled { ", but not by the command LOGIN" } else { "" };
             format!("logins by {}{plain}", list(&logins))
         }
     };
@@ -290,7 +293,13 @@ fn said(word: &str, number: Option<u64>, words: &[Token], rest: &str) -> Option<
             format!("{} for {}", count(roots, "quota").replace("no quotas", "no quota"), mailbox(first?.text()?))
         }
         "ID" => identity(words)?,
-        "ACL" | "MYRIGHTS" => format!("rights on {}: {}", mailbox(first?.text()?), list(&texts(words.get(1..)?))),
+        "MYRIGHTS" => format!("rights on {}: {}", mailbox(first?.text()?), list(&texts(words.get(1..)?))),
+        "ACL" => {
+            let pairs = texts(words.get(1..)?);
+            let each: Vec<String> = pairs.chunks(2).map(|pair| pair.join(" has ")).collect();
+            let each = if each.is_empty() { "nobody has any".to_owned() } else { list(&each) };
+            format!("rights on {}: {each}", mailbox(first?.text()?))
+        }
         "THREAD" => {
             let conversations = words.iter().filter(|word| matches!(word, Token::List(_))).count() as u64;
             format!("the matching messages in {}; brackets show who answers whom", count(conversations, "conversation"))
@@ -314,12 +323,21 @@ fn listed(word: &str, words: &[Token]) -> Option<String> {
         .chain(Some(strangers(Protocol::Imap, Category::MailboxAttribute, attributes.iter().map(String::as_str))))
         .filter(|told| !told.is_empty())
         .collect();
-    let start = if word == "LSUB" { format!("{name} is subscribed") } else { format!("there is {name}") };
+    let start = match (word, words.get(1)?.text(), words.get(2)?.text()) {
+        // RFC 3501 §6.3.9: where only names below it are subscribed, it is given with \Noselect.
+        ("LSUB", ..) if attributes.iter().any(|attribute| attribute.eq_ignore_ascii_case("\\Noselect")) => {
+            return Some(format!("mailboxes below {name} are subscribed"));
+        }
+        ("LSUB", ..) => format!("{name} is subscribed"),
+        // The answer to a question for the separator alone.
+        (_, Some(separator), Some("")) => return Some(format!("levels are separated by {}", clip(separator))),
+        _ => format!("there is {name}"),
+    };
     Some(if told.is_empty() { start } else { format!("{start}: {}", told.join("; ")) })
 }
 
 fn status_fact(item: &Token, value: &Token) -> Option<String> {
-    let value = value.text().map(clip)?;
+    let value = value.text().or_else(|| value.items().first()?.text()).map(clip)?;
     let number = value.parse::<u64>().ok();
     Some(match (item.text()?.to_ascii_uppercase().as_str(), number) {
         ("MESSAGES", Some(number)) => count(number, "message"),
@@ -437,6 +455,18 @@ mod tests {
         );
         says(None, "LIST", "(\\HasNoChildren \\Sent) \"/\" Sent", "there is “Sent”: for copies of sent messages");
         says(None, "STATUS", "INBOX (MESSAGES 3 UNSEEN 1)", "INBOX: 3 messages and 1 not read");
+        let named = "INBOX: a name for the mailbox that never changes is F1";
+        says(None, "STATUS", "INBOX (MAILBOXID (F1))", named);
+        says(None, "ACL", "INBOX joe lrs anyone l", "rights on INBOX: joe has lrs and anyone has l");
+        says(None, "ACL", "INBOX", "rights on INBOX: nobody has any");
+        says(None, "LIST", "(\\Noselect) \"/\" \"\"", "levels are separated by /");
+        says(None, "LSUB", "(\\Noselect) \".\" INBOX", "mailboxes below INBOX are subscribed");
+        says(None, "LSUB", "() \".\" INBOX", "INBOX is subscribed");
+        says(Some(1), "FETCH", "(PREVIEW NIL)", "message 1 has no first words to show");
+        says(Some(1), "FETCH", "(PREVIEW {7}", "message 1 comes with its first words (7 bytes)");
+        says(Some(1), "FETCH", "(PREVIEW \"hello\")", "message 1 begins with “hello”");
+        says(None, "OK", "[APPENDUID 3 6:7] done", "the stored messages got UIDs 6 to 7");
+        says(None, "OK", "[APPENDUID 3 6] done", "the stored message got the UID 6");
         says(None, "SEARCH", "", "no message matches");
         says(None, "SEARCH", "2 5", "2 messages match");
         says(Some(0), "RECENT", "", "no message is new");
@@ -525,6 +555,12 @@ mod tests {
             "CAPABILITY",
             "IMAP4rev1 STARTTLS LOGINDISABLED",
             "the server offers 3 capabilities; no login is possible before the connection is encrypted; the connection can be encrypted (STARTTLS)",
+        );
+        says(
+            None,
+            "CAPABILITY",
+            "IMAP4rev1 LOGINDISABLED",
+            "the server offers 2 capabilities; the command LOGIN is not allowed here (LOGINDISABLED)",
         );
         says(
             None,

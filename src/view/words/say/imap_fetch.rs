@@ -83,7 +83,13 @@ fn fact(name: &str, value: &Token) -> String {
         "THREADID" => format!("belongs to the conversation {}", text()),
         "X-GM-MSGID" => format!("has Gmail's number {}", text()),
         "X-GM-THRID" => format!("belongs to Gmail's conversation {}", text()),
-        "PREVIEW" | "SNIPPET" => format!("begins with “{}”", text()),
+        "PREVIEW" | "SNIPPET" => match value {
+            Token::Literal(bytes) => format!("comes with its first words ({})", size(*bytes)),
+            // RFC 8970 §3.1.
+            Token::Atom(nil) if nil.eq_ignore_ascii_case("NIL") => "has no first words to show".to_owned(),
+            _ if text().is_empty() => "has no text to show the first words of".to_owned(),
+            _ => format!("begins with “{}”", text()),
+        },
         "ENVELOPE" => match value.items().get(1).and_then(Token::text).filter(|subject| *subject != "NIL") {
             Some(subject) => format!("has the subject “{}”", clip(subject)),
             None => "comes with its main headers".to_owned(),
@@ -129,6 +135,7 @@ fn item_name(item: &str, several: bool) -> String {
         "BODY" | "BODYSTRUCTURE" => ("structure", "structure"),
         "RFC822" => ("the whole text", "the whole text"),
         "RFC822.HEADER" => ("all headers", "all headers"),
+        "RFC822.TEXT" => ("the text without headers", "the text without headers"),
         "MODSEQ" => ("number of the last change", "numbers of the last change"),
         "X-GM-MSGID" => ("Gmail's number of the message", "Gmail's numbers of the messages"),
         "X-GM-THRID" => ("Gmail's number of the conversation", "Gmail's numbers of the conversations"),
@@ -485,6 +492,19 @@ mod tests {
         );
         says("SEARCH", "YOUNGER 1", "asks for the numbers of these messages: younger than 1 second");
         says("UID MOVE", "4:6 Trash", "moves messages with UID 4 to 6 to “Trash”");
+        says("XMOVE", "1 Trash", "moves message 1 to “Trash”");
+        says("STORE", "1 ANNOTATION (/comment (value.priv \"x\"))", "changes notes kept with message 1");
+        says(
+            "STORE",
+            "1 (UNCHANGEDSINCE 7) +FLAGS (\\Seen)",
+            "marks message 1 as read (\\Seen), unless changed after change 7",
+        );
+        says("APPEND", "INBOX (\\Seen) {5}", "stores a message of 5 bytes in INBOX, marked \\Seen");
+        says(
+            "APPEND",
+            "INBOX (\\Seen) CATENATE (URL \"/a\" TEXT {28}",
+            "stores a message in INBOX, marked \\Seen, put together from parts",
+        );
         says(
             "ID",
             "(\"name\" \"mutt\" \"version\" \"2.2\")",

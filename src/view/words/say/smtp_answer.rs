@@ -142,7 +142,9 @@ fn detail(code: &str) -> Option<Explained> {
 
 /// The reply to EHLO: the first line greets, each other is an extension.
 fn greeting(lines: &[&str]) -> Explained {
-    let offers = lines.get(1..).unwrap_or_default();
+    // Cyrus ends its list with Ok and the name of the session.
+    let offers = lines.get(1..).unwrap_or_default().iter();
+    let offers: Vec<&str> = offers.copied().filter(|line| !split_word(line).0.eq_ignore_ascii_case("OK")).collect();
     let has = |name: &str| offers.iter().any(|line| split_word(line).0.eq_ignore_ascii_case(name));
     let largest = offers.iter().find_map(|line| {
         let (word, value) = split_word(line);
@@ -253,6 +255,9 @@ mod tests {
         );
         let empty = answer("250", &["mail.example", "AUTH"], Some(asked("EHLO", "laptop")));
         assert_eq!(empty.text, "the server offers 1 extension");
+        let cyrus = answer("250", &["mx", "8BITMIME", "Ok SESSIONID=<mx-1-2-3>"], Some(asked("LHLO", "c")));
+        assert_eq!(cyrus.text, "the server offers 1 extension");
+        assert!(extension("Ok SESSIONID=<mx-1-2-3>").text.starts_with("no extension: "));
     }
 
     #[test]

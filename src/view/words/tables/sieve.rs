@@ -65,6 +65,10 @@ table! { CAPABILITIES, Capability:
     "whose scripts these are"
     "VERSION" "RFC 5804 §1.7"
     "the version of ManageSieve"
+    "UNAUTHENTICATE" "RFC 5804 §2.14.1"
+    "a person can be logged out without closing the connection"
+    "EXTLISTS" "RFC 6134 §2"
+    "the kinds of names by which scripts can ask for lists that are kept elsewhere, such as an address book"
 }
 
 table! { CODES, ResponseCode:

@@ -91,6 +91,10 @@ table! { FETCH_ITEMS, FetchItem:
     "a checksum of the message"
     "CID" "Cyrus IMAP"
     "the number of the conversation"
+    "BASECID" "Cyrus IMAP"
+    "the number of the conversation that this one was split off from, when it grew too long"
+    "CREATEDMODSEQ" "Cyrus IMAP"
+    "the number of the change by which the message came into the mailbox"
     "X-SENDER" "Netscape and Oracle mail servers"
     "who really sent the message, if it was written on this system"
 }
