@@ -10,6 +10,7 @@ mod ca_command;
 mod cli_sessions;
 #[cfg(feature = "proxy")]
 mod cli_show;
+mod corpus;
 #[cfg(feature = "proxy")]
 mod diff;
 #[cfg(feature = "proxy")]

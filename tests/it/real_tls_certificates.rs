@@ -5,10 +5,12 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::real_tls::HASTY;
 use crate::support::{
     certs::{Authority, Chain, Key, self_signed_with},
     clients::s_client,
     dovecot::{self, Dovecot},
+    findings::Because,
     free_address,
     postfix::{self, Postfix},
     recording::Recording,
@@ -105,6 +107,19 @@ impl Pair {
     }
 }
 
+/// What is found with a server whose TLS or certificate is not to be had.
+const BAD_SERVER: &[Because] = &[
+    ("tls-unverified", "its certificate is a bad one"),
+    ("tls-version", "it has old versions of TLS alone"),
+    ("tls-closed", "Dovecot sends no alert where it has no version in common"),
+    ("tls-advice", "there is something to be done about it"),
+    ("certificate-name", "one of the bad ones is for another name"),
+    ("upstream-tls", "an upgrade that the server accepted cannot be had with it"),
+    ("upstream-unverified", "--upstream-insecure lets it pass"),
+    ("raw", "what a client says where there is no server has no meaning"),
+    HASTY,
+];
+
 /// The server leg's `tls` event.
 #[track_caller]
 fn server_leg(secured: &Secured) -> &serde_json::Value {
@@ -119,7 +134,7 @@ impl Protocol {
     #[track_caller]
     fn refuses(&self, implicit: SocketAddr, plain: SocketAddr, root: &str, words: &[&str]) -> Recording {
         let has_words = |text: &str| words.iter().all(|word| text.contains(word));
-        let through = Through::start(self.implicit, implicit, &["--upstream-ca", root]);
+        let through = Through::start(self.implicit, implicit, &["--upstream-ca", root]).knowing(BAD_SERVER);
         let ran = s_client(through.address(), &through.ca(), &[], self.quit);
         assert!(ran.text().starts_with(self.sentence) && ran.text().contains("mailtap: "), "{ran}");
         assert!(has_words(&ran.text()), "no word of {words:?} to the client: {ran}");
@@ -128,7 +143,7 @@ impl Protocol {
         assert!(has_words(&error), "no word of {words:?} in {error}");
         let recording = secured.recordings.remove(0);
 
-        let through = Through::start(self.plain, plain, &["--upstream-ca", root]);
+        let through = Through::start(self.plain, plain, &["--upstream-ca", root]).knowing(BAD_SERVER);
         let ran = s_client(through.address(), &through.ca(), &["-starttls", self.upgrade], self.quit);
         assert!(!ran.is_ok(), "an upgrade that the server leg cannot have: {ran}");
         let secured = through.check_secure(1);
@@ -141,7 +156,7 @@ impl Protocol {
     /// With `--upstream-insecure` the same server will do, and the session says so.
     #[track_caller]
     fn accepts_unverified(&self, implicit: SocketAddr, wrong_name: bool) {
-        let through = Through::start(self.implicit, implicit, &["--upstream-insecure"]);
+        let through = Through::start(self.implicit, implicit, &["--upstream-insecure"]).knowing(BAD_SERVER);
         let ran = s_client(through.address(), &through.ca(), &[], self.quit).expect_ok();
         assert!(ran.text().starts_with(self.good), "{ran}");
         let secured = through.check_secure(1);
@@ -157,7 +172,7 @@ impl Protocol {
         for (scheme, server, more) in
             [(self.implicit, implicit, &[][..]), (self.plain, plain, &["-starttls", self.upgrade])]
         {
-            let through = Through::start(scheme, server, &["--upstream-ca", root]);
+            let through = Through::start(scheme, server, &["--upstream-ca", root]).knowing(&[HASTY]);
             let ran = s_client(through.address(), &through.ca(), more, self.quit).expect_ok();
             if more.is_empty() {
                 assert!(ran.text().starts_with(self.good), "{ran}");

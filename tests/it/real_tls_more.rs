@@ -10,6 +10,7 @@ use crate::support::{
     certs::Key,
     clients::{gnutls_cli, mbsync, s_client},
     dovecot::{Dovecot, Options, PASSWORD},
+    findings::Because,
     free_address, is_listening,
     jobs::{assert_same, delivered, secure_script},
     process::Ran,
@@ -17,6 +18,9 @@ use crate::support::{
     through::Through,
     wait_for,
 };
+
+/// What the command-line clients of TLS do with the input they are given.
+const HASTY: Because = ("early-talk", "openssl and gnutls-cli send their input before the server has greeted them");
 
 #[test]
 fn dovecot_lets_in_by_the_certificate_that_mailtap_shows() {
@@ -37,7 +41,7 @@ fn dovecot_lets_in_by_the_certificate_that_mailtap_shows() {
 
     let login = b"a AUTHENTICATE EXTERNAL =\r\nb LOGOUT\r\n";
     for (scheme, server, more) in [("imaps", dovecot.imaps, &[][..]), ("imap", dovecot.imap, &["-starttls", "imap"])] {
-        let through = Through::start(scheme, server, &shown);
+        let through = Through::start(scheme, server, &shown).knowing(&[HASTY]);
         let ran = s_client(through.address(), &through.ca(), more, login);
         assert!(ran.text().contains("a OK "), "{ran}\n{}", dovecot.log());
         let recording = &through.check_secure(1).recordings[0];
@@ -48,7 +52,10 @@ fn dovecot_lets_in_by_the_certificate_that_mailtap_shows() {
     }
 
     // Without it the server asks in vain, and mailtap says that it asked.
-    let through = Through::start("imaps", dovecot.imaps, &["--upstream-ca", &root]);
+    let through = Through::start("imaps", dovecot.imaps, &["--upstream-ca", &root]).knowing(&[
+        HASTY,
+        ("tls-client-certificate", "the server asks for a certificate, and mailtap has none to show"),
+    ]);
     let ran = s_client(through.address(), &through.ca(), &[], login);
     assert!(!ran.text().contains("a OK "), "{ran}");
     let recording = &through.check_secure(1).recordings[0];
@@ -100,7 +107,8 @@ fn openssl_and_gnutls_upgrade_managesieve() {
         "AUTHENTICATE \"PLAIN\" \"{login}\"\r\nPUTSCRIPT \"one\" {{6+}}\r\nkeep;\n\r\nLISTSCRIPTS\r\nSTARTTLS\r\nLOGOUT\r\n"
     );
     let root = servers.root.as_path();
-    let through = Through::start("sieve", address, &["--upstream-ca", &root.display().to_string()]);
+    let through = Through::start("sieve", address, &["--upstream-ca", &root.display().to_string()])
+        .knowing(&[HASTY, ("capability-not-offered", "a script says STARTTLS a second time, within TLS")]);
     let (ca, behind) = (through.ca(), through.address());
     let clients: [&Client<'_>; 3] = [
         &|address, ca| s_client(address, ca, &["-starttls", "sieve", "-tls1_2"], script.as_bytes()),

@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::practice_kit::{PASSWORD, Practice, account};
-use crate::practice_programs::{Ends, JOBS, Security};
+use crate::practice_programs::{JOBS, SITE};
 use crate::support::mailtap::Mailtap;
+use crate::support::programs::{Ends, Security};
 use crate::support::wait_until;
 
 /// How long after the first listener was told the last one may be.
@@ -29,7 +30,7 @@ fn again(security: Security, attachment: usize) {
     let [submission, imap, pop3] = [submission, imap, pop3].map(Option::unwrap);
     let schemes = ["submission", "imap", "pop3"].map(|scheme| format!("{scheme}{suffix}"));
     let mut recorded = Vec::new();
-    for (name, job) in JOBS {
+    for (name, job) in JOBS.iter() {
         if security == Security::StartTls && *name == "getmail" {
             // It has none.
             continue;
@@ -45,7 +46,7 @@ fn again(security: Security, attachment: usize) {
         let ca = mailtap.dir.join("certs/ca.pem");
         let home = folder.path().join(format!("{name}-recorded"));
         std::fs::create_dir(&home).unwrap();
-        job(&Ends { submission, imap, pop3, tls: security, ca, attachment }, &home, name);
+        job(&Ends { submission, imap, pop3, tls: security, ca, attachment, site: &SITE }, &home, name);
         mailtap.recordings(1);
         assert!(mailtap.stop().success(), "{}", mailtap.errors());
         recorded.push((name, job, mailtap));
@@ -101,7 +102,7 @@ impl Replay {
     fn ends(&self, schemes: &[String; 3], tls: Security, attachment: usize) -> Ends {
         let at = |scheme: &String| self.address(scheme).unwrap_or_else(|| "127.0.0.1:9".parse().unwrap());
         let [submission, imap, pop3] = schemes.each_ref().map(at);
-        Ends { submission, imap, pop3, tls, ca: self.mailtap.dir.join("certs/ca.pem"), attachment }
+        Ends { submission, imap, pop3, tls, ca: self.mailtap.dir.join("certs/ca.pem"), attachment, site: &SITE }
     }
 
     /// Where a scheme is served. All of them are told at once.

@@ -6,6 +6,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
     dovecot::PASSWORD,
+    findings::{Because, nothing_false},
     mailtap::Mailtap,
     recording::{Recording, files_with, find},
     tap::{Capture, Tap},
@@ -16,6 +17,7 @@ pub struct Through {
     client_leg: Tap,
     server_leg: Tap,
     keeps_secrets: bool,
+    known: Vec<Because>,
 }
 
 /// What is left of sessions with TLS.
@@ -41,7 +43,13 @@ impl Through {
         let route = format!("{left}://127.0.0.1:0={right}://{}", server_leg.address);
         let mailtap = Mailtap::start(&[&route], more);
         let client_leg = Tap::start(mailtap.address(&route));
-        Self { mailtap, client_leg, server_leg, keeps_secrets: more.contains(&"--keep-secrets") }
+        Self { mailtap, client_leg, server_leg, keeps_secrets: more.contains(&"--keep-secrets"), known: Vec::new() }
+    }
+
+    /// A finding that is true of these sessions, or an unknown word in them, and why. What else is found fails the test.
+    pub fn knowing(mut self, known: &[Because]) -> Self {
+        self.known.extend_from_slice(known);
+        self
     }
 
     /// The certificate that clients of mailtap must trust.
@@ -72,6 +80,7 @@ impl Through {
                 }
             }
         }
+        nothing_false(&self.mailtap.dir, &recordings, &self.known);
         if !self.keeps_secrets {
             self.search_for_secrets();
         }
@@ -103,6 +112,7 @@ impl Through {
         for recording in &recordings {
             self.compare(recording, &client_side);
         }
+        nothing_false(&self.mailtap.dir, &recordings, &self.known);
         if !self.keeps_secrets {
             self.search_for_secrets();
         }
