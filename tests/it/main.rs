@@ -42,6 +42,7 @@ mod practice_random;
 #[cfg(feature = "proxy")]
 mod practice_smtp;
 mod real_imap;
+mod real_others;
 mod real_plain;
 #[cfg(feature = "proxy")]
 mod real_replay;

@@ -7,10 +7,15 @@
 pub mod capture;
 pub mod certs;
 pub mod clients;
+pub mod courier;
+pub mod cyrus;
 pub mod dovecot;
+pub mod exim;
 pub mod findings;
 pub mod jobs;
+pub mod machine;
 pub mod mailtap;
+pub mod others;
 pub mod peers;
 pub mod postfix;
 pub mod process;
