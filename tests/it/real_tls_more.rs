@@ -1,4 +1,4 @@
-//! Real servers and clients in what is rarer: client certificates, LMTP and ManageSieve with STARTTLS.
+//! Real servers and clients in what is rarer: client certificates, LMTP and ManageSieve with STARTTLS, TLS passed through.
 //! Takes the shared servers, and a Dovecot of its own; gives what the server answered and what was recorded.
 //! Does not look into TLS itself.
 
@@ -166,5 +166,36 @@ fn mbsync_logs_in_where_mailtap_itself_upgrades_a_server_without_plaintext_login
         let greeting = recording.one("greeting");
         assert!(greeting["values"].to_string().contains("LOGINDISABLED"), "{greeting}");
         assert!(recording.note_codes().contains(&"capabilities-hidden".to_owned()), "{}", recording.dump());
+    }
+}
+
+/// What the two ends say is what each of them hears, byte for byte, and the client is shown the server's own certificate.
+#[test]
+fn tls_passes_through_untouched_to_real_servers() {
+    let servers = servers();
+    let (dovecot, postfix) = (&servers.dovecot, &servers.postfix);
+    for (scheme, server, upgrade, quit) in [
+        ("imaps", dovecot.imaps, None, &b"a LOGOUT\r\n"[..]),
+        ("imap", dovecot.imap, Some("imap"), b"a LOGOUT\r\n"),
+        ("pop3", dovecot.pop3, Some("pop3"), b"QUIT\r\n"),
+        ("submissions", postfix.submissions, None, b"QUIT\r\n"),
+        ("submission", postfix.submission, Some("smtp"), b"QUIT\r\n"),
+    ] {
+        for (option, version) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
+            let through = Through::start(scheme, server, &["--passthrough", "127.0.0.1"]);
+            let more = upgrade.map_or(vec![option], |protocol| vec![option, "-starttls", protocol]);
+            s_client(through.address(), &servers.root, &more, quit).expect_ok();
+            let secured = through.check_secure(1);
+            let (near, far) = (&secured.client_side[0], &secured.server_side[0]);
+            assert_eq!(near.client(), far.client(), "{scheme} {version}");
+            assert_eq!(near.server(), far.server(), "{scheme} {version}");
+            let recording = &secured.recordings[0];
+            let leg = recording.of_kind("tls").into_iter().find(|event| event["from"] == "server").expect("an event");
+            assert_eq!(leg["version"], version, "{leg}");
+            assert!(leg["cipher"].as_str().is_some_and(|cipher| cipher.starts_with("TLS_")), "{leg}");
+            let close = recording.one("close");
+            assert_eq!(close["client_bytes"], near.client().len(), "{}", recording.dump());
+            assert_eq!(close["server_bytes"], near.server().len(), "{}", recording.dump());
+        }
     }
 }
