@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::support::certs::Key;
 use crate::support::clients::{mbsync, s_client};
 use crate::support::dovecot::{Dovecot, Options, PASSWORD};
+use crate::support::findings::nothing_false;
 use crate::support::jobs::{delivered, script, secure_script, seed};
 use crate::support::mailtap::{Mailtap, command};
 use crate::support::process::Ran;
@@ -34,6 +35,7 @@ impl Recorded {
         work(mailtap.address(&route), &mailtap.dir.join("certs/ca.pem"));
         let recordings = mailtap.recordings(sessions);
         assert!(mailtap.stop().success());
+        nothing_false(&mailtap.dir, &recordings, &[]);
         Recorded { mailtap, url, recordings }
     }
 

@@ -5,13 +5,17 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::replay_server::Replay;
 use crate::support::{
     dovecot::PASSWORD,
+    findings::nothing_false,
     mailtap::{self, Mailtap},
+    others,
     process::Ran,
     program,
-    recording::{Recording, files_with},
+    recording::{self, Recording, files_with},
     servers::{servers, user},
     test_file,
     through::spellings,
@@ -54,6 +58,24 @@ fn to_itself(imap: &str, smtp: &str, tls: u8) {
     let (then, now) = (told(&dir), told(&played.dir));
     assert!(job.is_ok(), "Thunderbird with a played server: {report}\nthen:\n{then}now:\n{now}");
     println!("Thunderbird with a played server: {report}\nthen:\n{then}now:\n{now}");
+}
+
+/// Other real servers, with mailtap before them.
+#[track_caller]
+fn to_itself_with_others(servers: [SocketAddr; 2], implicit: bool) {
+    let suffix = if implicit { "s" } else { "" };
+    let [imap, smtp] = servers;
+    let routes = [
+        format!("imap{suffix}://127.0.0.1:0=imap{suffix}://{imap}"),
+        format!("submission{suffix}://127.0.0.1:0=submission{suffix}://{smtp}"),
+    ];
+    let proxy = Mailtap::start(&[&routes[0], &routes[1]], &["--upstream-ca", others::root()]);
+    let name = others::member();
+    let account = Account { address: format!("{name}@mail.test"), user: name, password: PASSWORD.to_owned() };
+    let ports = routes.each_ref().map(|route| proxy.address(route).port());
+    let tls = if implicit { IMPLICIT } else { STARTTLS };
+    run(&proxy, ports, tls, &account);
+    check(proxy, tls, &account);
 }
 
 /// The practice server, once by itself and once within the demo, as a learner has them.
@@ -121,8 +143,11 @@ fn check(mut proxy: Mailtap, tls: u8, account: &Account) -> Mailtap {
     let verbs =
         |sessions: &[&Recording]| -> Vec<String> { sessions.iter().flat_map(|session| session.verbs()).collect() };
     let (imap_verbs, smtp_verbs) = (verbs(&of("imap")), verbs(&of("smtp")));
+    let offers = |event: &Value| recording::find(&recording::wire(event), b"COMPRESS=DEFLATE").is_some();
+    let offered = recordings.iter().flat_map(|recording| recording.of_kind("reply")).any(offers);
     // Thunderbird compresses wherever the server offers it, and is still read.
-    for verb in ["COMPRESS", "SELECT", "UID FETCH"] {
+    assert_eq!(imap_verbs.contains(&"COMPRESS".to_owned()), offered, "{imap_verbs:?}");
+    for verb in ["SELECT", "UID FETCH"] {
         assert!(imap_verbs.iter().any(|known| known == verb), "no {verb} among {imap_verbs:?}");
     }
     for verb in ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"] {
@@ -133,6 +158,7 @@ fn check(mut proxy: Mailtap, tls: u8, account: &Account) -> Mailtap {
         let legs = recording.of_kind("tls").iter().filter(|event| event["error"].is_null()).count();
         assert_eq!(legs, if tls == PLAIN { 0 } else { 2 }, "legs with TLS in\n{}", recording.dump());
     }
+    nothing_false(&proxy.dir, &recordings, &[("slow-answer", "Thunderbird and its display keep the machine busy")]);
     for secret in spellings(&account.password) {
         let files = files_with(&proxy.dir, secret.as_bytes());
         assert!(files.is_empty(), "the password stands as {secret} in {files:?}");
@@ -156,6 +182,22 @@ fn thunderbird_with_starttls() {
 #[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
 fn thunderbird_with_implicit_tls() {
     to_itself("imaps", "submissions", IMPLICIT);
+}
+
+#[test]
+#[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
+fn thunderbird_with_courier_and_exim() {
+    let (courier, exim) = others::courier();
+    to_itself_with_others([courier.imap, exim.smtp], false);
+    to_itself_with_others([courier.imaps, exim.submissions], true);
+}
+
+#[test]
+#[ignore = "run by tests/thunderbird/run, which installs Thunderbird"]
+fn thunderbird_with_cyrus_and_exim() {
+    let (cyrus, exim) = others::cyrus();
+    to_itself_with_others([cyrus.imap, exim.smtp], false);
+    to_itself_with_others([cyrus.imaps, exim.submissions], true);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::replay_server::Replay;
 use crate::support::{
     clients::{curl, curl_with, fetchmail, mbsync, msmtp, swaks},
     dovecot::{PASSWORD, messages_in},
+    findings::nothing_false,
     jobs::{assert_same, essence, outcomes, script, secure_script, seed},
     mailtap::Mailtap,
     recording::Recording,
@@ -34,6 +35,7 @@ fn again_with(scheme: &str, server: SocketAddr, more: &[&str], job: impl Fn(Sock
         recordings.iter().map(|recording| recording.of_kind(kind).len()).sum()
     };
     assert!(mailtap.stop().success(), "{}", mailtap.errors());
+    nothing_false(&mailtap.dir, &recorded, &[]);
     let login = ["--user", &user, "--password", PASSWORD];
     let played = Replay::start(&mailtap.dir, &[&login, more].concat());
     let replayed = job(played.address(scheme).expect("a listener"), &user, &played.mailtap.dir.join("certs/ca.pem"));
