@@ -26,9 +26,18 @@ fn of_logins() {
             "S: * OK [CAPABILITY IMAP4rev1 AUTH={mechanism}] hi\nC: a AUTHENTICATE {mechanism}\nS: + \nC: c2lyaGM=\nS: a OK in"
         )
     };
-    for mechanism in
-        ["ANONYMOUS", "CRAM-MD5", "SCRAM-SHA-256", "GSSAPI", "GS2-KRB5", "KERBEROS_V4", "OTP", "SRP", "EXTERNAL"]
-    {
+    for mechanism in [
+        "ANONYMOUS",
+        "CRAM-MD5",
+        "CRAM-SHA256",
+        "SCRAM-SHA-256",
+        "GSSAPI",
+        "GS2-KRB5",
+        "KERBEROS_V4",
+        "OTP",
+        "SRP",
+        "EXTERNAL",
+    ] {
         case("plaintext-password", "imap", &sasl("PLAIN"), &sasl(mechanism), &["sasl-security-layer"]);
     }
     let login = |capabilities: &str| {

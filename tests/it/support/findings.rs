@@ -21,18 +21,33 @@ const ON_PURPOSE: &[Because] = &[
     ("XYZZY is an unknown", "the scripts ask for it by this name"),
 ];
 
+/// Mechanisms in which the password or a token crosses as it is.
+const READABLE: &[&str] = &["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];
+
 /// What is true of sessions by how they are set up, whatever is said in them.
-fn true_by_itself(recording: &Recording, code: &str) -> bool {
+fn true_by_itself(recording: &Recording, note: &Value) -> bool {
+    let code = note["code"].as_str().unwrap_or_default();
     let encrypted =
         |side: &str| recording.of_kind("tls").iter().any(|event| event["from"] == side && event["error"].is_null());
     match code {
-        // A password in a session whose client has no TLS, or has it only afterwards.
-        "plaintext-password" => !encrypted("client") || !encrypted("server"),
+        "plaintext-password" => {
+            let about = recording.events.iter().find(|event| event["seq"] == note["about"]);
+            (!encrypted("client") || !encrypted("server")) && about.is_some_and(gives_a_password)
+        }
         // What the proxy itself has to do where the legs of the route differ.
         "own-command" | "starttls-hidden" | "capabilities-hidden" => legs_differ(recording),
         // Many programs hang up without a word within TLS.
         "no-close-notify" => encrypted("client") || encrypted("server"),
         _ => false,
+    }
+}
+
+/// Whether somebody who reads this line knows a password or token then.
+fn gives_a_password(event: &Value) -> bool {
+    let mechanism = event["mechanism"].as_str().or_else(|| event["args"]["mechanism"].as_str()).unwrap_or_default();
+    match event["verb"].as_str() {
+        Some("LOGIN" | "PASS") => true,
+        _ => READABLE.iter().any(|readable| mechanism.eq_ignore_ascii_case(readable)),
     }
 }
 
@@ -65,10 +80,7 @@ pub fn what_is_wrong(dir: &Path, recording: &Recording, known: &[Because]) -> Ve
 fn untrue(recording: &Recording, known: &[Because]) -> Vec<String> {
     let notes = recording.of_kind("note").into_iter();
     let mut wrong: Vec<String> = notes
-        .filter(|note| {
-            let code = note["code"].as_str().unwrap_or_default();
-            !true_by_itself(recording, code) && !known.iter().any(|(known, _)| *known == code)
-        })
+        .filter(|note| !true_by_itself(recording, note) && !known.iter().any(|(known, _)| note["code"] == *known))
         .map(|note| format!("found, and not known to be true: {note}"))
         .collect();
     if !known.iter().any(|(known, _)| *known == "raw") {
