@@ -44,8 +44,8 @@ struct Client {
     plays: usize,
     /// Every recording that agrees with what it said, and how far each has come.
     fits: BTreeMap<usize, Place>,
-    /// It has said something.
-    spoke: bool,
+    /// It has said something, besides what leads to TLS.
+    works: bool,
 }
 
 /// Where a client is in a recording.
@@ -57,6 +57,20 @@ struct Place {
     cost: usize,
     /// The exchanges that it has asked for, if this is the recording that it plays.
     asked: Vec<usize>,
+}
+
+impl Cast {
+    fn is_free(&self) -> bool {
+        !self.used && self.by.is_none()
+    }
+
+    /// Whether an exchange is some of what the recorded client came for, and not only what leads to TLS; unless it went no
+    /// further.
+    fn is_work(&self, exchange: usize) -> bool {
+        let exchanges = &self.script.exchanges;
+        let begins = exchanges.iter().rposition(|exchange| exchange.upgrade).map_or(0, |at| at + 1);
+        exchange >= begins || begins == exchanges.len()
+    }
 }
 
 impl Place {
@@ -102,7 +116,7 @@ impl Casting {
     /// shares what they play, and the report says so.
     pub fn join(&mut self, id: u64, scheme: &Scheme) -> Option<Arc<Script>> {
         let speaks = |cast: &Cast| cast.script.scheme.name == scheme.name;
-        let free = |cast: &Cast| speaks(cast) && !cast.used && cast.by.is_none();
+        let free = |cast: &Cast| speaks(cast) && cast.is_free();
         let reuses = self.again || self.mode == Match::Free;
         if reuses && !self.scripts.iter().any(free) {
             // Everything has had its turn.
@@ -125,7 +139,7 @@ impl Casting {
         };
         let fits = self.scripts.iter().enumerate().filter(|(_, cast)| speaks(cast) && (reuses || !cast.used));
         let fits = fits.map(|(index, _)| (index, Place::default())).collect();
-        self.clients.insert(id, Client { plays, fits, spoke: false });
+        self.clients.insert(id, Client { plays, fits, works: false });
         let cast = self.scripts.get_mut(plays)?;
         cast.by.get_or_insert(id);
         Some(Arc::clone(&cast.script))
@@ -165,7 +179,7 @@ impl Casting {
                 let leaves =
                     self.scripts.get(plays).is_some_and(|cast| (cast.script.spec.replay.farewell)(&asked.verb));
                 if let Some(client) = self.clients.get_mut(&id) {
-                    client.spoke |= !leaves;
+                    client.works |= !leaves;
                 }
                 Some(cue)
             }
@@ -184,8 +198,8 @@ impl Casting {
         let Some(client) = self.clients.remove(&id) else { return };
         for cast in self.scripts.iter_mut().filter(|cast| cast.by == Some(id)) {
             cast.by = None;
-            // Whoever said nothing only looked whether somebody listens.
-            cast.used |= client.spoke;
+            // Whoever said nothing only looked whether somebody listens, or TLS failed and it will come again.
+            cast.used |= client.works;
         }
     }
 
@@ -287,7 +301,7 @@ impl Casting {
                 }
                 // Ahead, the nearest first; behind, the latest.
                 let near = if place >= cursor { usize::MAX - place } else { place };
-                let rank = (fits, index == client.plays, place >= cursor, near);
+                let rank = (fits, index == client.plays, cast.is_free(), place >= cursor, near);
                 if best.as_ref().is_none_or(|(other, ..)| rank > *other) {
                     best = Some((rank, index, place));
                 }
@@ -346,15 +360,32 @@ impl Casting {
             self.change(id, from, script);
             self.count(script, &now, true);
         }
+        let takes = self.mode != Match::Free || self.takes(id, asked, script);
         let client = self.clients.get_mut(&id)?;
         client.fits = fits;
-        client.spoke = true;
-        if self.mode != Match::Free {
+        if takes {
             client.plays = script;
         }
         let cast = self.scripts.get(script)?;
+        client.works = client.works || self.mode == Match::Strict || cast.is_work(exchange);
         self.report.matched += 1;
         Some(Cue::Play { script: Arc::clone(&cast.script), exchange })
+    }
+
+    /// Whether a client that is answered out of any recording leaves its own for the one that has the answer: nobody plays
+    /// that, and its own has nothing of the kind, or it has only begun TLS.
+    fn takes(&mut self, id: u64, asked: &Asked, script: usize) -> bool {
+        let Some(client) = self.clients.get(&id) else { return false };
+        let (Some(own), Some(cast)) = (self.scripts.get(client.plays), self.scripts.get(script)) else { return false };
+        let replay = &own.script.spec.replay;
+        let knows = || own.script.exchanges.iter().any(|exchange| fit(exchange, asked, replay) != Fit::No);
+        let optional = (replay.optional)(&asked.verb);
+        if client.plays == script || optional || !cast.is_free() || (client.works && knows()) {
+            return false;
+        }
+        let from = client.plays;
+        self.change(id, from, script);
+        true
     }
 
     /// A client changes its recording; whoever had that one takes the other.

@@ -13,6 +13,7 @@ use mailtap::play::Speed;
 use mailtap::proto::{self, Setup};
 use mailtap::replay::casting::Casting;
 use mailtap::replay::matching::Match;
+use mailtap::replay::report::Report;
 use mailtap::replay::script::Script;
 use mailtap::replay::server::{Act, Player};
 use mailtap::replay::{Builder, Server};
@@ -313,6 +314,86 @@ fn whoever_says_nothing_uses_up_nothing() {
         (talk.line() == "* OK ready").then_some(talk)
     });
     assert_eq!(talk.imap("LOGIN joe sesame").1, "OK in");
+}
+
+/// What a mailbox holds, found out within TLS.
+fn in_tls(exists: u32) -> String {
+    format!(
+        "
+        S: * OK ready
+        C: 1 CAPABILITY
+        S: * CAPABILITY IMAP4rev1 STARTTLS
+        S: 1 OK done
+        C: 2 STARTTLS
+        S: 2 OK begin
+        C: 3 LOGIN joe sesame
+        S: 3 OK in
+        C: 4 SELECT INBOX
+        S: * {exists} EXISTS
+        S: 4 OK selected
+        C: 5 LOGOUT
+        S: * BYE
+        S: 5 OK bye
+        "
+    )
+}
+
+/// What clients see that come one after the other; each says its lines, and leaves.
+fn seen_in_turn(talks: &[&str], mode: Match, clients: &[&[&str]]) -> (Vec<String>, Report) {
+    let scripts: Vec<Script> = talks
+        .iter()
+        .enumerate()
+        .map(|(number, talk)| script(&recorded("imap", number as u8, talk, Config::default())).unwrap())
+        .collect();
+    let scheme = scripts[0].scheme;
+    let casting = Arc::new(Mutex::new(Casting::new(scripts, mode, false)));
+    let mut seen = Vec::new();
+    for (id, lines) in clients.iter().enumerate() {
+        let id = id as u64;
+        let script = casting.lock().unwrap().join(id, scheme).expect("a recording");
+        let mut acts = Vec::new();
+        let mut player = Player::new(id, &script, Arc::clone(&casting), None, &mut acts);
+        for line in *lines {
+            player.client(format!("{line}\r\n").as_bytes(), &mut acts);
+        }
+        casting.lock().unwrap().leave(id);
+        let said = acts.iter().filter_map(|act| match act {
+            Act::Send { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
+            Act::StartTls | Act::Close => None,
+        });
+        seen.push(said.filter(|said| said.contains("EXISTS")).collect());
+    }
+    let report = casting.lock().unwrap().report();
+    (seen, report)
+}
+
+const WORK: &[&str] = &["a CAPABILITY", "b STARTTLS", "c LOGIN joe sesame", "d SELECT INBOX", "e LOGOUT"];
+
+#[test]
+fn whoever_fails_on_the_way_into_tls_uses_up_nothing() {
+    let talks = [in_tls(1), in_tls(2)];
+    for mode in [Match::Ordered, Match::Free] {
+        let clients: [&[&str]; 5] = [&WORK[..1], &WORK[..2], WORK, &WORK[..2], WORK];
+        let (seen, report) = seen_in_turn(&talks.each_ref().map(String::as_str), mode, &clients);
+        assert_eq!(seen, ["", "", "* 1 EXISTS\r\n", "", "* 2 EXISTS\r\n"], "{mode:?}");
+        assert!(!report.differs() && report.again.is_empty() && report.unasked.is_empty(), "{}", report.text());
+    }
+}
+
+#[test]
+fn a_client_that_gave_up_when_it_was_recorded_stands_in_nobodys_way() {
+    let whole = [in_tls(1), in_tls(2)];
+    let gave_up = whole[0].split("C: 3").next().unwrap().to_owned();
+    let talks = [gave_up.as_str(), &whole[0], &gave_up, &whole[1]];
+    for mode in [Match::Ordered, Match::Free] {
+        let (seen, report) = seen_in_turn(&talks, mode, &[WORK, WORK]);
+        assert_eq!(seen, ["* 1 EXISTS\r\n", "* 2 EXISTS\r\n"], "{mode:?}: {}", report.text());
+        assert!(!report.differs(), "{}", report.text());
+    }
+    // The same client again has played what it was recorded to do, and what comes behind it is as it was.
+    let (seen, report) = seen_in_turn(&talks, Match::Ordered, &[&WORK[..2], WORK, &WORK[..2], WORK]);
+    assert_eq!(seen, ["", "* 1 EXISTS\r\n", "", "* 2 EXISTS\r\n"], "{}", report.text());
+    assert!(!report.differs() && report.unasked.is_empty(), "{}", report.text());
 }
 
 /// Runs `replay server --once` on recordings, lets somebody talk to it, and gives the status and the report.
