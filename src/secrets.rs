@@ -15,7 +15,7 @@ use memchr::memmem::Finder;
 
 use crate::event::{Body, Object, REDACTED, Reply};
 
-/// How many spellings of secrets are remembered; a login has about four.
+/// How many spellings of secrets are remembered; a login has about six.
 const FORMS_MAX: usize = 32;
 
 /// How many bytes they may have together. Tokens are the longest secrets, and have some thousand.
@@ -199,7 +199,13 @@ impl Secrets {
         };
         for password in passwords {
             if password.len() <= FORM_MAX && !is_user(&password) {
-                forms.push(STANDARD.encode(&password).trim_end_matches('=').as_bytes().to_vec());
+                let mut messages = vec![password.clone()];
+                if let Some(user) = user.map(str::as_bytes).filter(|user| user.len() <= FORM_MAX) {
+                    // As PLAIN says it (RFC 4616 §2), for nobody else or for oneself.
+                    messages.extend([&b""[..], user].map(|whose| [whose, b"\0", user, b"\0", &password].concat()));
+                }
+                let encoded = messages.iter().map(|message| STANDARD.encode(message));
+                forms.extend(encoded.map(|form| form.trim_end_matches('=').as_bytes().to_vec()));
             }
             forms.push(password);
         }
@@ -335,6 +341,11 @@ mod tests {
         let mut secrets = knows(&STANDARD.encode("\0joe\0hunter2"), Some("joe"));
         let echoed = format!("500 what? AUTH PLAIN {} (joe:hunter2)", STANDARD.encode("\0joe\0hunter2"));
         assert_eq!(masked(&mut secrets, &echoed), "500 what? AUTH PLAIN # (joe:#)");
+        let mut secrets = knows("hunter2", Some("joe"));
+        for plain in ["\0joe\0hunter2", "joe\0joe\0hunter2"] {
+            let said = STANDARD.encode(plain);
+            assert_eq!(masked(&mut secrets, &said).trim_end_matches('='), "#", "{said}");
+        }
         let mut secrets = knows(&STANDARD.encode("user=joe\x01auth=Bearer ya29.token\x01\x01"), Some("joe"));
         assert_eq!(masked(&mut secrets, "joe ya29.token Bearer"), "joe # Bearer");
     }

@@ -10,11 +10,16 @@ use base64::engine::general_purpose::STANDARD;
 use super::scram::Scram;
 use crate::event::{Body, Note, REDACTED, Seq, Side};
 use crate::proto::{Piece, Sink};
+use crate::secrets::{self, Secrets};
 
-/// Gathers what the dialog finds.
+/// Gathers what the dialog finds, from one feed to the next.
+#[derive(Default)]
 pub(super) struct Pieces {
-    pub seq: Seq,
+    seq: Seq,
     pub found: Vec<Found>,
+    /// What the client has said in secret, for where it says it again.
+    secrets: Secrets,
+    user: Option<String>,
 }
 
 pub(super) struct Found {
@@ -30,8 +35,12 @@ impl Sink for Pieces {
         self.seq += 1;
         if piece.from == Side::Client {
             // Of a message only its end is of interest.
-            let wire = if matches!(piece.body, Body::Content(_)) { Vec::new() } else { piece.wire.to_vec() };
-            self.found.push(Found { seq, wire, secrets: piece.secrets.to_vec(), body: piece.body });
+            let is_content = matches!(piece.body, Body::Content(_));
+            let again = if is_content { Vec::new() } else { self.secrets.find(piece.wire) };
+            self.secrets.remember(piece.wire, piece.secrets, &piece.body, self.user.as_deref());
+            let secrets = secrets::sorted([again.as_slice(), piece.secrets].concat());
+            let wire = if is_content { Vec::new() } else { piece.wire.to_vec() };
+            self.found.push(Found { seq, wire, secrets, body: piece.body });
         }
         seq
     }
@@ -40,7 +49,9 @@ impl Sink for Pieces {
 
     fn compress(&mut self, _: &str) {}
 
-    fn user(&mut self, _: &str) {}
+    fn user(&mut self, name: &str) {
+        self.user = Some(name.to_owned());
+    }
 
     fn edit(&mut self, _: Range<usize>, _: &[u8], _: Note) {}
 }

@@ -61,7 +61,7 @@ pub struct Player {
     pauses: bool,
     /// The server's bytes that the dialog has not taken.
     said: Vec<u8>,
-    seq: Seq,
+    pieces: Pieces,
     unit: Option<Unit>,
     playing: Option<Playing>,
     /// TLS was begun here.
@@ -109,7 +109,7 @@ impl Player {
             heard_at: 0,
             pauses: false,
             said: Vec::new(),
-            seq: 0,
+            pieces: Pieces::default(),
             unit: None,
             playing: None,
             upgraded: false,
@@ -176,10 +176,8 @@ impl Player {
             if end == 0 {
                 return;
             }
-            let mut pieces = Pieces { seq: self.seq, found: Vec::new() };
-            let flow = self.dialog.feed(Side::Client, rest.get(..end).unwrap_or_default(), &mut pieces);
-            let Pieces { seq, found } = pieces;
-            self.seq = seq;
+            let flow = self.dialog.feed(Side::Client, rest.get(..end).unwrap_or_default(), &mut self.pieces);
+            let found = std::mem::take(&mut self.pieces.found);
             let taken = match flow {
                 Flow::All => end,
                 Flow::Stop { at, .. } => at,
@@ -440,9 +438,8 @@ impl Player {
     /// Lets the dialog know what the server says; true where TLS begins behind it.
     fn tell(&mut self, wire: &[u8]) -> bool {
         self.said.extend_from_slice(wire);
-        let mut pieces = Pieces { seq: self.seq, found: Vec::new() };
-        let flow = self.dialog.feed(Side::Server, &self.said, &mut pieces);
-        self.seq = pieces.seq;
+        let flow = self.dialog.feed(Side::Server, &self.said, &mut self.pieces);
+        self.pieces.found.clear();
         match flow {
             Flow::All => self.said.clear(),
             Flow::Stop { why: Stop::StartTls { .. }, .. } => {

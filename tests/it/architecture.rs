@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("view", &["event", "findings", "proto", "secrets"]),
     ("export", &["event", "proto"]),
     // `play` is named for one thing: the library's `replay::Server`, which is given on.
-    ("replay", &["event", "proto", "play"]),
+    ("replay", &["event", "proto", "secrets", "play"]),
     ("tls", &[]),
     ("practice", &["tls"]),
     ("net", &["event", "findings", "proto", "route", "session", "store", "replay", "tls"]),

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use mailtap::event::{Event, Open, Origin, Side, Stamp, Tls, write_line};
 use mailtap::play::Speed;
 use mailtap::proto::{self, Setup};
@@ -461,6 +463,46 @@ fn once_ends_when_all_is_played_and_the_password_is_never_told() {
     assert_eq!(report["unmet"].as_array().map(Vec::len), Some(2));
     assert!(!report.to_string().contains("AGpvZQBzZXNhbWU"), "{report}");
     assert_eq!(report["unasked"].as_array().map(Vec::len), Some(2), "{report}");
+}
+
+/// What was a password once is none the less when it is said again, behind the login, where nothing is secret.
+#[test]
+fn a_password_that_is_said_again_behind_the_login_is_not_reported() {
+    let pop3 = "S: +OK hi\nC: USER joe\nS: +OK\nC: PASS sesame\nS: +OK in\nC: STAT\nS: +OK 0 0\nC: QUIT\nS: +OK";
+    let smtp = SMTP.replace("C: QUIT", "C: VRFY x\n S: 252 maybe\n C: QUIT");
+    let plain = STANDARD.encode("\0ann\0Zq9hunter2Xv");
+    let auth = format!("AUTH PLAIN {plain}");
+    for (scheme, talk, lines) in [
+        ("pop3", pop3, ["USER ann", "PASS Zq9hunter2Xv", "STAT", "PAS Zq9hunter2Xv", "X zq9hunter2xv", &plain, "QUIT"]),
+        ("submission", &smtp, ["EHLO x", &auth, "VRFY x", &plain, "AUT Zq9hunter2Xv", "HELP me Zq9hunter2Xv", "QUIT"]),
+        (
+            "imap",
+            IMAP,
+            [
+                "a LOGIN ann Zq9hunter2Xv",
+                "b NOOP",
+                "c SELECT INBOX",
+                "d LOGN ann Zq9hunter2Xv",
+                &plain,
+                "e X y",
+                "f LOGOUT",
+            ],
+        ),
+    ] {
+        for mode in [Match::Ordered, Match::Free] {
+            let (_folder, paths) = files(&[(scheme, talk)]);
+            let server = Server::from_recordings(&paths).matching(mode).start().unwrap();
+            let mut talk = Talk::to(Some(server.address()));
+            lines.iter().for_each(|line| talk.send(format!("{line}\r\n").as_bytes()));
+            talk.rest();
+            let report = server.stop();
+            let said = report.text() + &format!("{:?}", report.object());
+            assert!(report.unmet.len() >= 2, "{said}");
+            for spelling in ["Zq9hunter2Xv", "zq9hunter2xv", &plain] {
+                assert!(!said.contains(spelling), "{mode:?}: {said}");
+            }
+        }
+    }
 }
 
 #[test]
