@@ -12,7 +12,8 @@ use crate::practice_kit::{PASSWORD, Practice, account};
 use crate::support::findings::nothing_false;
 use crate::support::mailtap::Mailtap;
 use crate::support::process::Ran;
-use crate::support::programs::{Ends, JOBS as GENERAL, Job, STARTTLS_TRIES, Security, Site, do_all};
+use crate::support::programs::{Ends, JOBS as GENERAL, Job, Security, Site, do_all};
+use crate::support::readers::OFFLINEIMAP_TRIES;
 use crate::support::recording::{Recording, files_with};
 use crate::support::through::spellings;
 use crate::support::{program, test_file};
@@ -75,7 +76,7 @@ fn work(tls: Security, attachment: usize) {
     assert!(mailtap.stop().success(), "{}", mailtap.errors());
     let closed = |recording: &&Recording| recording.of_kind("note").iter().any(|note| note["code"] == "tls-closed");
     let given_up = recordings.iter().filter(closed).count();
-    assert!(given_up <= if tls == Security::StartTls { 3 * (STARTTLS_TRIES - 1) } else { 0 });
+    assert!(given_up <= if tls == Security::StartTls { 3 * (OFFLINEIMAP_TRIES - 1) } else { 0 });
     for recording in recordings.iter().filter(|recording| !closed(recording)) {
         assert!(recording.of_kind("raw").is_empty(), "{}", recording.dump());
         let legs = recording.of_kind("tls").iter().filter(|event| event["error"].is_null()).count();

@@ -12,7 +12,8 @@ use crate::support::{
     jobs::{script, secure_script, verbs_contain},
     mailtap::Mailtap,
     others::{self, WAYS, member},
-    programs::{Ends, JOBS, STARTTLS_TRIES, Security, Site, do_all},
+    programs::{Ends, JOBS, Security, Site, do_all},
+    readers::OFFLINEIMAP_TRIES,
     recording::files_with,
     servers::{servers, user},
     through::{Through, spellings},
@@ -50,14 +51,13 @@ fn work(site: &'static Site, servers: [SocketAddr; 3], tls: Security, known: &[B
     let [submission, imap, pop3] = [0, 1, 2].map(|index| mailtap.address(routes[index]));
     let ends = Ends { submission, imap, pop3, tls, ca: mailtap.dir.join("certs/ca.pem"), attachment: 0, site };
     let folder = tempfile::tempdir().expect("a folder");
-    let way = WAYS
-        [[Security::Plain, Security::StartTls, Security::Implicit].iter().position(|way| *way == tls).expect("a way")];
+    let way = WAYS[Security::ALL.iter().position(|way| *way == tls).expect("a way")];
     do_all(JOBS, &ends, folder.path(), way);
     let recordings = mailtap.recordings(JOBS.len());
     assert!(mailtap.stop().success(), "{}", mailtap.errors());
     let given_up =
         recordings.iter().filter(|recording| recording.note_codes().contains(&GIVEN_UP.0.to_owned())).count();
-    assert!(given_up <= if tls == Security::StartTls { STARTTLS_TRIES - 1 } else { 0 }, "{given_up} were given up");
+    assert!(given_up <= if tls == Security::StartTls { OFFLINEIMAP_TRIES - 1 } else { 0 }, "{given_up} were given up");
     nothing_false(&mailtap.dir, &recordings, &[&[BUSY, GIVEN_UP], known].concat());
     for secret in spellings(PASSWORD) {
         let files = files_with(&mailtap.dir, secret.as_bytes());
@@ -124,7 +124,7 @@ fn visits(
     verbs: &[&str],
 ) {
     let [plain, implicit] = servers;
-    for tls in [Security::Plain, Security::StartTls, Security::Implicit] {
+    for tls in Security::ALL {
         let scheme = if tls == Security::Implicit { format!("{scheme}s") } else { scheme.to_owned() };
         let server = if tls == Security::Implicit { implicit } else { plain };
         let through = Through::start(&scheme, server, &["--upstream-ca", others::root()]).knowing(known);

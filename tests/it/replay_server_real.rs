@@ -5,13 +5,17 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::real_replay_clients::server;
 use crate::replay_server::Replay;
+use crate::support::programs::Security;
 use crate::support::{
     clients::{curl, curl_with, fetchmail, mbsync, msmtp, swaks},
     dovecot::{PASSWORD, messages_in},
     findings::nothing_false,
     jobs::{assert_same, essence, outcomes, script, secure_script, seed},
     mailtap::Mailtap,
+    process::Ran,
+    readers::{Mailbox, Neomutt, Offlineimap, getmail},
     recording::Recording,
     servers::{servers, user},
 };
@@ -22,8 +26,22 @@ fn again(scheme: &str, server: SocketAddr, job: impl Fn(SocketAddr, &str, &Path)
     again_with(scheme, server, &[], job);
 }
 
+/// The same with the server of a protocol, after which there was TLS or none.
 #[track_caller]
-fn again_with(scheme: &str, server: SocketAddr, more: &[&str], job: impl Fn(SocketAddr, &str, &Path) -> String) {
+fn again_by(protocol: &str, tls: Security, job: impl Fn(SocketAddr, &str, &Path) -> String) {
+    let (scheme, server) = server(protocol, tls);
+    let legs = again_with(scheme, server, &[], job);
+    assert_eq!(legs > 0, tls != Security::Plain, "{protocol} {tls:?}");
+}
+
+/// Gives how many connections had TLS.
+#[track_caller]
+fn again_with(
+    scheme: &str,
+    server: SocketAddr,
+    more: &[&str],
+    job: impl Fn(SocketAddr, &str, &Path) -> String,
+) -> usize {
     let user = user("again");
     seed(&user);
     let route = format!("{scheme}://127.0.0.1:0={scheme}://{server}");
@@ -46,16 +64,18 @@ fn again_with(scheme: &str, server: SocketAddr, more: &[&str], job: impl Fn(Sock
     assert_eq!(kinds(&own, "tls") * 2, kinds(&recorded, "tls"));
     let errors = played.mailtap.errors();
     let report = played.end();
+    assert!(!seen.trim().is_empty(), "the job saw nothing");
     assert_same(&seen, &replayed);
     assert_eq!(
         (&report["status"], &report["unasked"], &report["unmet"]),
         (&0.into(), &serde_json::json!([]), &serde_json::json!([])),
         "{errors}"
     );
-    for recording in own {
+    for recording in &own {
         assert_eq!(recording.one("open")["mode"], "replay server");
         assert!(recording.one("open")["of"].is_string() && recording.of_kind("raw").is_empty());
     }
+    kinds(&own, "tls")
 }
 
 #[test]
@@ -115,96 +135,205 @@ fn smtplib_again_with_every_login() {
     });
 }
 
-#[test]
-fn curl_again() {
-    again("imap", servers().dovecot.imap, |address, user, _| {
-        let login = format!("{user}:{PASSWORD}");
-        let folder = format!("imap://{address}/INBOX");
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(file.path(), format!("Subject: by curl\r\n\r\n{}\r\n", "curl ".repeat(20_000)))
-            .expect("a message");
-        let mut seen = vec![curl(["--user", &login, "--upload-file", &file.path().display().to_string(), &folder])];
-        seen.push(curl(["--user", &login, &format!("{folder};MAILINDEX=1")]));
-        seen.push(curl(["--user", &login, &format!("{folder};UID=1;SECTION=TEXT")]));
-        seen.push(curl(["--user", &login, "--login-options", "AUTH=CRAM-MD5", &folder, "--request", "SEARCH ALL"]));
-        seen.push(curl(["--user", &login, "--login-options", "AUTH=LOGIN", &format!("{folder};MAILINDEX=7")]));
-        seen.push(curl(["--user", &format!("{user}:{PASSWORD}-wrong"), &folder]));
-        outcomes(&seen)
-    });
-    again("pop3", servers().dovecot.pop3, |address, user, _| {
-        let login = format!("{user}:{PASSWORD}");
-        let url = format!("pop3://{address}/");
-        let ask = |more: &[&str]| curl([&["--user", &login], more].concat());
-        outcomes(&[
-            ask(&[&format!("{url}3")]),
-            ask(&[&url]),
-            ask(&["--login-options", "AUTH=+APOP", &format!("{url}1"), "--request", "DELE", "--head"]),
-            ask(&["--login-options", "AUTH=SCRAM-SHA-256", &url, "--request", "NOOP", "--head"]),
-        ])
-    });
-    again("submission", servers().postfix.submission, |address, user, ca| {
-        let (login, own) = (format!("{user}:{PASSWORD}"), format!("{user}@mail.test"));
-        let ca = ca.display().to_string();
-        let args = ["--ssl-reqd", "--cacert", &ca, "--mail-from", &own, "--mail-rcpt", &own, "-T", "-", "-u", &login];
-        let url = format!("smtp://{address}/client.test");
-        outcomes(&[curl_with(args.into_iter().chain([url.as_str()]), b"Subject: by curl\r\n\r\n.\r\n..dots\r\n")])
-    });
+/// curl with a login, as it is told about TLS.
+fn curl_of<'a>(tls: Security, ca: &'a str, login: &'a str) -> impl Fn(&[&str]) -> Ran + use<'a> {
+    let more = if tls == Security::StartTls { "--ssl-reqd" } else { "--disable" };
+    move |args| curl([&["--ipv4", "--cacert", ca, more, "--user", login], args].concat())
+}
+
+/// Of a URL's scheme.
+fn suffix(tls: Security) -> &'static str {
+    if tls == Security::Implicit { "s" } else { "" }
 }
 
 #[test]
-fn swaks_and_msmtp_again() {
-    again("submission", servers().postfix.submission, |address, user, _| {
-        let own = format!("{user}@mail.test");
-        let send = |mechanism| {
+fn curl_again_by_imap() {
+    for tls in Security::ALL {
+        again_by("imap", tls, |address, user, ca| {
+            let (ca, login, wrong) =
+                (ca.display().to_string(), format!("{user}:{PASSWORD}"), format!("{user}:{PASSWORD}-wrong"));
+            let ask = curl_of(tls, &ca, &login);
+            let folder = format!("imap{}://localhost:{}/INBOX", suffix(tls), address.port());
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            std::fs::write(file.path(), format!("Subject: by curl\r\n\r\n{}\r\n", "curl ".repeat(20_000)))
+                .expect("a message");
+            let mut seen = vec![ask(&["--upload-file", &file.path().display().to_string(), &folder])];
+            seen.push(ask(&[&format!("{folder};MAILINDEX=1")]));
+            seen.push(ask(&[&format!("{folder};UID=1;SECTION=TEXT")]));
+            seen.push(ask(&["--login-options", "AUTH=CRAM-MD5", &folder, "--request", "SEARCH ALL"]));
+            seen.push(ask(&["--login-options", "AUTH=LOGIN", &format!("{folder};MAILINDEX=7")]));
+            seen.push(curl_of(tls, &ca, &wrong)(&[&folder]));
+            outcomes(&seen)
+        });
+    }
+}
+
+#[test]
+fn curl_again_by_pop3() {
+    for tls in Security::ALL {
+        again_by("pop3", tls, |address, user, ca| {
+            let (ca, login) = (ca.display().to_string(), format!("{user}:{PASSWORD}"));
+            let ask = curl_of(tls, &ca, &login);
+            let url = format!("pop3{}://localhost:{}/", suffix(tls), address.port());
+            outcomes(&[
+                ask(&[&format!("{url}3")]),
+                ask(&[&url]),
+                ask(&["--login-options", "AUTH=+APOP", &format!("{url}1"), "--request", "DELE", "--head"]),
+                ask(&["--login-options", "AUTH=SCRAM-SHA-256", &url, "--request", "NOOP", "--head"]),
+            ])
+        });
+    }
+}
+
+#[test]
+fn curl_again_by_smtp() {
+    for tls in Security::ALL {
+        again_by("smtp", tls, |address, user, ca| {
+            let (ca, login, own) =
+                (ca.display().to_string(), format!("{user}:{PASSWORD}"), format!("{user}@mail.test"));
+            let more = if tls == Security::StartTls { "--ssl-reqd" } else { "--disable" };
+            let url = format!("smtp{}://localhost:{}/client.test", suffix(tls), address.port());
             let args =
-                ["--helo", "client.test", "--from", &own, "--to", &own, "--auth", mechanism, "--auth-user", user];
-            let ran = swaks(address, args.into_iter().chain(["--auth-password", PASSWORD, "--body", "swaks"]));
-            let said: String =
-                ran.text().lines().filter(|line| line.starts_with('<')).map(|line| format!("{line}\n")).collect();
-            format!("{:?} {said}", ran.code)
-        };
-        ["PLAIN", "LOGIN", "CRAM-MD5"].map(send).concat()
-    });
-    again("submission", servers().postfix.submission, |address, user, _| {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut seen = String::new();
-        for mechanism in ["plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256"] {
-            let text = format!(
-                "account default\nhost {}\nport {}\nfrom {user}@mail.test\nauth {mechanism}\nuser {user}\n\
-                 password {PASSWORD}\ntls off\ndomain client.test\n",
-                address.ip(),
-                address.port()
-            );
-            let ran = msmtp(folder.path(), &text, &[&format!("{user}@mail.test")], b"Subject: by msmtp\n\n.\nhello\n");
-            seen +=
-                &format!("{mechanism} {:?} {}\n", ran.code, ran.errors().replace(&address.port().to_string(), "PORT"));
-        }
-        seen
-    });
+                ["--ipv4", "--cacert", &ca, more, "--mail-from", &own, "--mail-rcpt", &own, "-T", "-", "-u", &login];
+            outcomes(&[curl_with(args.into_iter().chain([url.as_str()]), b"Subject: by curl\r\n\r\n.\r\n..dots\r\n")])
+        });
+    }
+}
+
+#[test]
+fn swaks_again() {
+    for (tls, option) in
+        [(Security::Plain, None), (Security::StartTls, Some("--tls")), (Security::Implicit, Some("--tls-on-connect"))]
+    {
+        again_by("smtp", tls, |address, user, ca| {
+            let (own, ca) = (format!("{user}@mail.test"), ca.display().to_string());
+            let trust = option.map(|option| [option, "--tls-verify", "--tls-ca-path", &ca]);
+            let send = |mechanism| {
+                let args =
+                    ["--helo", "client.test", "--from", &own, "--to", &own, "--auth", mechanism, "--auth-user", user];
+                let more = ["--auth-password", PASSWORD, "--body", "swaks"];
+                let ran = swaks(address, args.into_iter().chain(more).chain(trust.into_iter().flatten()));
+                // What the server says, within TLS too.
+                let said = ran.text();
+                let said = said.lines().filter(|line| line.starts_with('<'));
+                format!("{:?} {}\n", ran.code, said.collect::<Vec<_>>().join("\n"))
+            };
+            ["PLAIN", "LOGIN", "CRAM-MD5"].map(send).concat()
+        });
+    }
+}
+
+#[test]
+fn msmtp_again() {
+    for (tls, lines) in [
+        (Security::Plain, "tls off"),
+        (Security::StartTls, "tls on\ntls_starttls on"),
+        (Security::Implicit, "tls on\ntls_starttls off"),
+    ] {
+        again_by("smtp", tls, |address, user, ca| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let trust =
+                if tls == Security::Plain { String::new() } else { format!("tls_trust_file {}\n", ca.display()) };
+            let mut seen = String::new();
+            for mechanism in ["plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256"] {
+                let text = format!(
+                    "account default\nhost localhost\nport {}\nfrom {user}@mail.test\nauth {mechanism}\nuser {user}\n\
+                     password {PASSWORD}\n{lines}\n{trust}domain client.test\n",
+                    address.port()
+                );
+                let message = b"Subject: by msmtp\n\n.\nhello\n";
+                let ran = msmtp(folder.path(), &text, &[&format!("{user}@mail.test")], message);
+                let errors = ran.errors().replace(&address.port().to_string(), "PORT");
+                seen += &format!("{mechanism} {:?} {errors}\n", ran.code);
+            }
+            seen
+        });
+    }
 }
 
 #[test]
 fn fetchmail_again() {
-    for (scheme, server, protocol, ssl) in [
-        ("imap", servers().dovecot.imap, "imap", "sslproto \"\""),
-        ("pop3", servers().dovecot.pop3, "pop3", "sslproto \"\""),
-        ("pop3", servers().dovecot.pop3, "apop", "sslproto \"\""),
-        ("imap", servers().dovecot.imap, "imap", "sslproto \"TLS1.2+\" sslcertck"),
-        ("pop3s", servers().dovecot.pop3s, "pop3", "ssl sslcertck"),
-    ] {
-        again(scheme, server, |address, user, ca| {
+    for (protocol, tls) in ["imap", "pop3"].into_iter().flat_map(|protocol| Security::ALL.map(|tls| (protocol, tls))) {
+        fetchmail_again_by(protocol, protocol, tls);
+    }
+    fetchmail_again_by("pop3", "apop", Security::Plain);
+}
+
+fn fetchmail_again_by(protocol: &str, how: &str, tls: Security) {
+    let ssl = match tls {
+        Security::Plain => "sslproto \"\"",
+        Security::StartTls => "sslproto \"TLS1.2+\" sslcertck",
+        Security::Implicit => "ssl sslcertck",
+    };
+    again_by(protocol, tls, |address, user, ca| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let fetched = folder.path().join("fetched");
+        let text = format!(
+            "poll localhost protocol {how} service {} username \"{user}\" password \"{PASSWORD}\" {ssl} \
+             sslcertfile \"{}\" nokeep fetchall mda \"cat >>{}\"\n",
+            address.port(),
+            ca.display(),
+            fetched.display()
+        );
+        fetchmail(folder.path(), &text).expect_ok();
+        bodies(&fetched)
+    });
+}
+
+/// What a program wrote into a file, without the lines of headers.
+fn bodies(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).expect("what was fetched");
+    assert!(text.lines().count() > 10, "{text}");
+    text.lines().filter(|line| !line.contains([':', '\t', '@'])).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn getmail_again() {
+    for (protocol, tls) in ["imap", "pop3"]
+        .into_iter()
+        .flat_map(|protocol| [Security::Plain, Security::Implicit].map(|tls| (protocol, tls)))
+    {
+        again_by(protocol, tls, |address, user, ca| {
             let folder = tempfile::tempdir().expect("a folder");
-            let fetched = folder.path().join("fetched");
-            let text = format!(
-                "poll localhost protocol {protocol} service {} username \"{user}\" password \"{PASSWORD}\" {ssl} \
-                 sslcertfile \"{}\" nokeep fetchall mda \"cat >>{}\"\n",
-                address.port(),
-                ca.display(),
-                fetched.display()
+            let file = folder.path().join("fetched");
+            let mailbox = Mailbox { address, tls, ca, user, password: PASSWORD };
+            getmail(&mailbox, &protocol.to_ascii_uppercase(), folder.path(), &file);
+            bodies(&file)
+        });
+    }
+}
+
+#[test]
+fn neomutt_again() {
+    for tls in Security::ALL {
+        again_by("imap", tls, |address, user, ca| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let copy = folder.path().join("copy");
+            let mailbox = Mailbox { address, tls, ca, user, password: PASSWORD };
+            let keys = format!(
+                "<copy-message>{}<enter><save-message>=Archive<enter><sync-mailbox><change-folder>=Archive<enter><quit>",
+                copy.display()
             );
-            fetchmail(folder.path(), &text).expect_ok();
-            let text = std::fs::read_to_string(&fetched).expect("what fetchmail fetched");
-            text.lines().filter(|line| !line.contains([':', '\t', '@'])).collect::<Vec<_>>().join("\n")
+            Neomutt::new(&mailbox, "", folder.path()).press(&keys);
+            bodies(&copy)
+        });
+    }
+}
+
+#[test]
+fn offlineimap_again() {
+    for tls in Security::ALL {
+        again_by("imap", tls, |address, user, ca| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mailbox = Mailbox { address, tls, ca, user, password: PASSWORD };
+            // Folders are synced in threads, in an order of their own each time; there is one.
+            let offlineimap =
+                Offlineimap::new(&mailbox, "folderfilter = lambda name: name == 'INBOX'\n", folder.path());
+            offlineimap.run();
+            let near = folder.path().join("mail/INBOX");
+            std::fs::write(near.join("cur/9.near:2,FS"), "Subject: near\nMessage-ID: <2@x>\n\ny\n").expect("a message");
+            offlineimap.run();
+            essence(&messages_in(&near), user).join("\n---\n")
         });
     }
 }

@@ -20,6 +20,7 @@ pub mod peers;
 pub mod postfix;
 pub mod process;
 pub mod programs;
+pub mod readers;
 pub mod recording;
 pub mod servers;
 pub mod tap;

@@ -5,13 +5,12 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use super::{
     clients::{curl, curl_with, fetchmail, mbsync, msmtp, swaks},
-    process::Ran,
-    program, wait_for,
+    readers::{Mailbox, Neomutt, Offlineimap, getmail},
+    wait_for,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +18,10 @@ pub enum Security {
     Plain,
     StartTls,
     Implicit,
+}
+
+impl Security {
+    pub const ALL: [Security; 3] = [Security::Plain, Security::StartTls, Security::Implicit];
 }
 
 /// Where a program finds its server.
@@ -64,9 +67,6 @@ pub const JOBS: &[Job] = &[
     ("neomutt", by_neomutt),
 ];
 
-/// How often offlineimap may try; what is wrong with it stands where it is run.
-pub const STARTTLS_TRIES: usize = 4;
-
 /// All programs at once, each on its own account: the user of its name with `suffix`.
 #[track_caller]
 pub fn do_all(jobs: &[Job], ends: &Ends, folder: &Path, suffix: &str) {
@@ -88,6 +88,10 @@ pub fn do_all(jobs: &[Job], ends: &Ends, folder: &Path, suffix: &str) {
 impl Ends {
     pub fn ca(&self) -> String {
         self.ca.display().to_string()
+    }
+
+    fn mailbox<'a>(&'a self, address: SocketAddr, user: &'a str) -> Mailbox<'a> {
+        Mailbox { address, tls: self.tls, ca: &self.ca, user, password: self.site.password }
     }
 
     /// A mail to oneself, which is there when this returns.
@@ -115,6 +119,43 @@ impl Ends {
         let before = delivered(user);
         send();
         wait_for(&format!("another message for {user}"), || (delivered(user) > before).then_some(()));
+    }
+}
+
+/// What is done to a copy of the mail, to be done on the server as well.
+impl Ends {
+    /// The only message goes, one with a large text and a flag comes, and a folder with another, where folders may have
+    /// any name.
+    fn change_locally(&self, home: &Path) {
+        let inbox = home.join("mail/INBOX");
+        let far = files(&inbox).pop().unwrap();
+        std::fs::remove_file(far).unwrap();
+        let large = "0123456789abcdef\n".repeat(self.attachment / 17);
+        std::fs::write(inbox.join("cur/9.near:2,FS"), format!("Subject: near\nMessage-ID: <2@x>\n\n{large}")).unwrap();
+        let Some(plans) = self.plans(home) else { return };
+        for part in ["cur", "new", "tmp"] {
+            std::fs::create_dir_all(plans.join(part)).unwrap();
+        }
+        std::fs::write(plans.join("cur/8.near:2,S"), "Subject: plan\nMessage-ID: <3@x>\n\ny\n").unwrap();
+    }
+
+    fn check_changes(&self, home: &Path) {
+        let flags = |path: &Path| path.to_string_lossy().rsplit(":2,").next().unwrap_or_default().to_owned();
+        let inbox = files(&home.join("mail/INBOX"));
+        assert_eq!(inbox.len(), 1, "{inbox:?}");
+        let text = std::fs::read_to_string(&inbox[0]).unwrap();
+        let lines = text.lines().filter(|line| *line == "0123456789abcdef").count();
+        assert!(text.contains("Subject: near") && lines == self.attachment / 17, "{lines} lines of {}", text.len());
+        assert_eq!(flags(&inbox[0]), "FS");
+        let Some(plans) = self.plans(home) else { return };
+        let plans = files(&plans);
+        assert_eq!(plans.len(), 1, "{plans:?}");
+        assert_eq!(flags(&plans[0]), "S");
+        assert!(std::fs::read_to_string(&plans[0]).unwrap().contains("Subject: plan"));
+    }
+
+    fn plans(&self, home: &Path) -> Option<PathBuf> {
+        self.site.prefix.is_empty().then(|| home.join("mail/Plans"))
     }
 }
 
@@ -192,32 +233,13 @@ fn by_fetchmail(ends: &Ends, home: &Path, user: &str) {
 
 /// getmail has no STARTTLS.
 fn by_getmail(ends: &Ends, home: &Path, user: &str) {
-    let Site { password, .. } = ends.site;
     if ends.tls == Security::StartTls {
         return;
     }
     for (kind, address) in [("IMAP", ends.imap), ("POP3", ends.pop3)] {
         ends.send(home, user, kind);
         let file = home.join(kind);
-        let (retriever, ca) = match ends.tls {
-            Security::Plain => (format!("Simple{kind}Retriever"), String::new()),
-            _ => (format!("Simple{kind}SSLRetriever"), format!("ca_certs = {}\n", ends.ca())),
-        };
-        let text = format!(
-            "[retriever]\ntype = {retriever}\nserver = localhost\nport = {}\nusername = {user}\npassword = {password}\n{ca}\
-             [destination]\ntype = MDA_external\npath = /bin/sh\narguments = ('-c', 'cat > {}')\nallow_root_commands = true\n\
-             [options]\nread_all = true\ndelete = true\n",
-            address.port(),
-            file.display()
-        );
-        std::fs::write(home.join("getmailrc"), text).unwrap();
-        let mut command = Command::new(program("getmail", "getmail6"));
-        command.args(["--rcfile", "getmailrc", "--getmaildir"]).arg(home).env("HOME", home);
-        // It syncs what it remembers to the disk before it says QUIT, which a busy disk can hold up beyond any limit.
-        // What was not deleted then is fetched again.
-        let ran = Ran::with_limit(&command, b"", 60);
-        let ran = if ran.code.is_some_and(|code| code != 124) { ran } else { Ran::with_limit(&command, b"", 120) };
-        ran.expect_ok();
+        getmail(&ends.mailbox(address, user), kind, home, &file);
         let fetched = std::fs::read_to_string(&file).unwrap();
         assert!(fetched.contains(&format!("Subject: {kind}")) && fetched.ends_with(".dot\n"), "{fetched}");
     }
@@ -241,93 +263,79 @@ fn by_mbsync(ends: &Ends, home: &Path, user: &str) {
     std::fs::create_dir(home.join("mail")).unwrap();
     mbsync(home, &text).expect_ok();
     let inbox = home.join("mail/INBOX");
-    assert_eq!(messages(&inbox), 1);
-    std::fs::write(inbox.join("cur/9.near:2,F"), "Subject: near\nMessage-ID: <2@x>\n\ny\n").unwrap();
+    assert_eq!(files(&inbox).len(), 1);
+    ends.change_locally(home);
     mbsync(home, &text).expect_ok();
     // As if by another computer: what was put there comes back.
     std::fs::rename(home.join("mail"), home.join("before")).unwrap();
     let _ = std::fs::remove_dir_all(home.join(".mbsync"));
     std::fs::create_dir(home.join("mail")).unwrap();
     mbsync(home, &text).expect_ok();
-    assert_eq!(messages(&inbox), 2);
+    ends.check_changes(home);
 }
 
 fn by_offlineimap(ends: &Ends, home: &Path, user: &str) {
-    let Site { password, .. } = ends.site;
     ends.send(home, user, "far");
-    let tls = match ends.tls {
-        Security::Plain => "ssl = no\nstarttls = no".to_owned(),
-        Security::StartTls => format!("ssl = no\nstarttls = yes\nsslcacertfile = {}", ends.ca()),
-        Security::Implicit => format!("ssl = yes\nsslcacertfile = {}", ends.ca()),
-    };
-    let text = format!(
-        "[general]\naccounts = a\nmetadata = {home}/state\nui = basic\n[Account a]\nlocalrepository = l\nremoterepository = r\n\
-         [Repository l]\ntype = Maildir\nlocalfolders = {home}/mail\n\
-         [Repository r]\ntype = IMAP\nremotehost = localhost\nremoteport = {}\nremoteuser = {user}\nremotepass = {password}\n\
-         auth_mechanisms = PLAIN\n{tls}\n",
-        ends.imap.port(),
-        home = home.display()
-    );
-    std::fs::write(home.join("rc"), text).unwrap();
-    let mut command = Command::new(program("offlineimap", "offlineimap3"));
-    command.args(["-o", "-c"]).arg(home.join("rc")).env("HOME", home);
-    // Its library's reading thread may take the reply before STARTTLS for the one to STARTTLS, and then nobody reads
-    // the latter: with any server, whenever that thread is held up between two statements. So it may try again.
-    let tries = if ends.tls == Security::StartTls { STARTTLS_TRIES } else { 1 };
-    let run = || {
-        for _ in 1..tries {
-            let ran = Ran::with_limit(&command, b"", 30);
-            if ran.code.is_some_and(|code| code != 124) {
-                return ran.expect_ok();
-            }
-        }
-        Ran::with_limit(&command, b"", 120).expect_ok()
-    };
-    run();
+    let offlineimap = Offlineimap::new(&ends.mailbox(ends.imap, user), "", home);
+    offlineimap.run();
     let inbox = home.join("mail/INBOX");
-    assert_eq!(messages(&inbox), 1);
-    std::fs::write(inbox.join("cur/9.near:2,FS"), "Subject: near\nMessage-ID: <2@x>\n\ny\n").unwrap();
-    run();
+    assert_eq!(files(&inbox).len(), 1);
+    ends.change_locally(home);
+    offlineimap.run();
     std::fs::rename(home.join("mail"), home.join("before")).unwrap();
     std::fs::remove_dir_all(home.join("state")).unwrap();
-    run();
-    assert_eq!(messages(&inbox), 2);
+    offlineimap.run();
+    ends.check_changes(home);
 }
 
 fn by_neomutt(ends: &Ends, home: &Path, user: &str) {
-    let Site { password, prefix, .. } = ends.site;
+    let Site { domain, password, prefix, .. } = ends.site;
     ends.send(home, user, "for mutt");
-    let scheme = if ends.tls == Security::Implicit { "imaps" } else { "imap" };
-    let url = format!("{scheme}://{user}@localhost:{}/", ends.imap.port());
-    let starttls = if ends.tls == Security::StartTls { "yes" } else { "no" };
-    let rc = home.join("rc");
-    let text = format!(
-        "set imap_pass={password}\nset folder={url}\nset spoolfile={url}INBOX\nset ssl_starttls={starttls}\n\
-         set ssl_force_tls={starttls}\nset ssl_verify_host=no\nset certificate_file={}\nset ssl_use_system_certs=no\n\
-         set header_cache=\nset quit=yes\nset confirmappend=no\nset delete=yes\nset confirmcreate=no\nset wait_key=no\n\
-         push \"<save-message>={prefix}Archive<enter><sync-mailbox><quit>\"\n",
-        ends.ca()
+    let sends = if ends.tls == Security::Implicit { "smtps" } else { "smtp" };
+    let more = format!(
+        "set smtp_url={sends}://{user}@localhost:{}/\nset smtp_pass={password}\nset smtp_authenticators=plain\n\
+         set from={user}@{domain}\nset record=+{prefix}Sent\nset sleep_time=0\nset editor=true\nset abort_unmodified=no\n",
+        ends.submission.port(),
     );
-    std::fs::write(&rc, text).unwrap();
-    let neomutt = program("neomutt", "neomutt");
-    let mut command = Command::new(program("script", "bsdutils"));
-    command.args(["-qec", &format!("{} -n -F {}", neomutt.display(), rc.display()), "/dev/null"]);
-    command.env("TERM", "xterm").env("HOME", home);
-    Ran::new(&command).expect_ok();
-    // What it filed is found by another program.
+    let neomutt = Neomutt::new(&ends.mailbox(ends.imap, user), &more, home);
     let login = format!("{user}:{password}");
+    let scheme = if ends.tls == Security::Implicit { "imaps" } else { "imap" };
     let (ca, more) = (ends.ca(), if ends.tls == Security::StartTls { "--ssl-reqd" } else { "--disable" });
     let at = format!("{scheme}://localhost:{}/", ends.imap.port());
-    let holds = |mailbox: &str, messages: usize| {
-        let command = format!("STATUS {mailbox} (MESSAGES)");
-        let ran = curl(["--ipv4", "--cacert", &ca, "-u", &login, more, &at, "-X", &command]).expect_ok();
-        assert!(ran.text().contains(&format!("(MESSAGES {messages})")), "{ran}");
+    let ask = |folder: &str, command: &str| {
+        let url = format!("{at}{folder}");
+        curl(["--ipv4", "--cacert", &ca, "-u", &login, more, &url, "-X", command]).expect_ok().text()
     };
-    holds(&format!("{prefix}Archive"), 1);
+    let [archive, sent] = ["Archive", "Sent"].map(|name| format!("{prefix}{name}"));
+    if !prefix.is_empty() {
+        // It makes this one itself only where the server says so in other words.
+        ask("", &format!("CREATE {sent}"));
+    }
+    // It sends a file to itself, and keeps a copy on the server.
+    let file = home.join("attachment.bin");
+    std::fs::write(&file, [0, 255, 13, 10].repeat(ends.attachment / 4)).unwrap();
+    let mail = format!("<mail>{user}@{domain}<enter>by neomutt<enter><attach-file>{}<enter>", file.display());
+    ends.delivering(user, || neomutt.press(&format!("{mail}<send-message>")));
+    // It flags and files what the server finds, and deletes the rest.
+    neomutt.press(&format!(
+        "<limit>=b hello<enter><flag-message><save-message>={prefix}Archive<enter><limit>all<enter>\
+         <delete-pattern>=s neomutt<enter><sync-mailbox>"
+    ));
+    // What it filed is found by another program.
+    let holds = |mailbox: &str, messages: usize| {
+        let told = ask("", &format!("STATUS {mailbox} (MESSAGES)"));
+        assert!(told.contains(&format!("(MESSAGES {messages})")), "{told}");
+    };
+    holds(&archive, 1);
     holds("INBOX", 0);
+    assert_eq!(ask(&archive, "SEARCH FLAGGED BODY hello").trim_end(), "* SEARCH 1");
+    // In base64 it is a third larger.
+    let larger = format!("SEARCH SEEN SUBJECT neomutt LARGER {}", ends.attachment / 3 * 4);
+    assert_eq!(ask(&sent, &larger).trim_end(), "* SEARCH 1");
 }
 
-/// How many messages a Maildir holds.
-fn messages(mailbox: &Path) -> usize {
-    ["new", "cur"].iter().map(|part| std::fs::read_dir(mailbox.join(part)).unwrap().count()).sum()
+/// The messages that a Maildir holds.
+fn files(mailbox: &Path) -> Vec<PathBuf> {
+    let of = |part: &str| std::fs::read_dir(mailbox.join(part)).unwrap().map(|entry| entry.unwrap().path());
+    of("new").chain(of("cur")).collect()
 }
