@@ -5,7 +5,7 @@
 use std::io::{self, BufWriter, Write};
 
 use super::{Failure, Globals, recording};
-use crate::event::{Body, Event, Object};
+use crate::event::{Body, Event, Object, Open};
 use crate::proto::{self, Spec};
 use crate::replay::align::Pair;
 use crate::replay::compare::{Difference, Mode};
@@ -111,6 +111,15 @@ pub(super) fn read_with(
                         format!("{} is a session of {:?}, which cannot be compared", found.session, open.protocol);
                     return Err(Failure::work(what));
                 };
+                if open.format != Open::FORMAT {
+                    let what = format!(
+                        "{} has the format {:?}, and this mailtap reads {:?}; use the version that recorded it",
+                        found.session,
+                        open.format,
+                        Open::FORMAT
+                    );
+                    return Err(Failure::work(what));
+                }
                 none.insert((spec, Builder::new(spec.same)))
             }
             (None, _) => {

@@ -25,6 +25,7 @@ pub const SPEC: Spec = Spec {
         settle: |_, _| {},
         login: |_| false,
         refuse: |_, _| Vec::new(),
+        deny: |_, _| Vec::new(),
         challenge: |_| Vec::new(),
     },
     renew: &super::renew::Renew::NOTHING,

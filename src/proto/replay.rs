@@ -22,6 +22,8 @@ pub struct Replay {
     pub login: fn(verb: &str) -> bool,
     /// The line that refuses a command of this tag.
     pub refuse: fn(tag: Option<&str>, text: &str) -> Vec<u8>,
+    /// The line that tells a client of this tag that its user or password is wrong.
+    pub deny: fn(tag: Option<&str>, text: &str) -> Vec<u8>,
     /// The line with a challenge, which is base64.
     pub challenge: fn(base64: &str) -> Vec<u8>,
 }

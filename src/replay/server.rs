@@ -364,9 +364,9 @@ impl Player {
         loop {
             let Some(playing) = &mut self.playing else { return };
             if playing.scram.as_ref().is_some_and(Scram::has_failed) {
-                let tag = playing.tag.clone();
+                let line = (self.replay.deny)(playing.tag.as_deref(), "mailtap replay: wrong user or password");
                 self.playing = None;
-                return self.refuse(tag.as_deref(), "mailtap replay: wrong user or password", false, acts);
+                return self.say(0, line.into(), acts);
             }
             let said = match playing.turns.front() {
                 Some(Turn::Client(_)) => return,

@@ -368,6 +368,12 @@ fn what_cannot_be_played_is_said_before_connecting() {
     std::fs::write(&path, torn.join("\n") + "\n").unwrap();
     let ran = replay(&recorded, &path, &fresh, &url, &["--json"]);
     assert!(ran.errors().contains("only up to a point: lines of the recording are missing"), "{ran}");
+    // Of a version to come.
+    std::fs::write(&path, text.replace("mailtap/1", "mailtap/9")).unwrap();
+    let before = count();
+    let ran = replay(&recorded, &path, &fresh, &url, &["--json"]);
+    assert!(ran.code == Some(1) && ran.errors().contains("use the version that recorded it"), "{ran}");
+    assert_eq!(count(), before, "nothing was connected to");
     // Nobody listens.
     let closed = crate::support::free_address();
     let ran = replay(&recorded, Path::new(session), &fresh, &format!("submission://{closed}"), &[]);

@@ -16,6 +16,7 @@ use mailtap::proto::{self, Setup};
 use mailtap::replay::casting::Casting;
 use mailtap::replay::matching::Match;
 use mailtap::replay::report::Report;
+use mailtap::replay::scram::Login;
 use mailtap::replay::script::Script;
 use mailtap::replay::server::{Act, Player};
 use mailtap::replay::{Builder, Server};
@@ -502,6 +503,40 @@ fn a_password_that_is_said_again_behind_the_login_is_not_reported() {
                 assert!(!said.contains(spelling), "{mode:?}: {said}");
             }
         }
+    }
+}
+
+/// As any server says it: the client is to ask for another password, not to take the server for a strange one.
+#[test]
+fn a_wrong_password_is_refused_in_the_protocols_own_words() {
+    let [first, challenge, proof, end] =
+        ["n,,n=joe,r=abc", "r=abcdef,s=c2FsdA==,i=4096", "c=biws,r=abcdef,p=cHJvb2Y=", "v=c2lnbmF0dXJl"]
+            .map(|text| STANDARD.encode(text));
+    for (scheme, before, login, go, tag, denied) in [
+        ("imap", "S: * OK ready", "AUTHENTICATE SCRAM-SHA-256", "+", "t ", "t NO [AUTHENTICATIONFAILED] "),
+        ("pop3", "S: +OK ready", "AUTH SCRAM-SHA-256", "+", "", "-ERR [AUTH] "),
+        ("submission", "S: 220 ready", "AUTH SCRAM-SHA-256", "334", "", "535 5.7.8 "),
+    ] {
+        let ok = ["t OK in", "+OK in", "235 in"]
+            [["imap", "pop3", "submission"].iter().position(|one| *one == scheme).unwrap()];
+        let talk = format!(
+            "{before}\nC: {tag}{login}\nS: {go} \nC: {first}\nS: {go} {challenge}\nC: {proof}\nS: {go} {end}\nC: \nS: {ok}"
+        );
+        let script = script(&recorded(scheme, 1, &talk, Config::default())).unwrap();
+        let of = script.scheme;
+        let casting = Arc::new(Mutex::new(Casting::new(vec![script], Match::Ordered, true)));
+        let first_script = casting.lock().unwrap().join(1, of).unwrap();
+        let mut acts = Vec::new();
+        let login_of = Login { user: "ann".to_owned(), password: "other".to_owned() };
+        let mut player = Player::new(1, &first_script, casting, Some(login_of), &mut acts);
+        for line in
+            [format!("{tag}{login}"), STANDARD.encode("n,,n=ann,r=xyz"), STANDARD.encode("c=biws,r=xyz,p=cHJvb2Y=")]
+        {
+            player.client(format!("{line}\r\n").as_bytes(), &mut acts);
+        }
+        let Some(Act::Send { bytes, .. }) = acts.last() else { panic!("{acts:?}") };
+        let said = String::from_utf8_lossy(bytes);
+        assert!(said.starts_with(denied) && said.contains("wrong user or password"), "{said}");
     }
 }
 

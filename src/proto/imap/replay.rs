@@ -22,6 +22,7 @@ pub const REPLAY: Replay = Replay {
     settle,
     login: |verb| matches!(verb, "LOGIN" | "AUTHENTICATE"),
     refuse: |tag, text| line(&format!("{} BAD ", tag.unwrap_or("*")), text),
+    deny: |tag, text| line(&format!("{} NO [AUTHENTICATIONFAILED] ", tag.unwrap_or("*")), text),
     challenge: |base64| format!("+ {base64}\r\n").into_bytes(),
 };
 

@@ -20,6 +20,7 @@ pub const REPLAY: Replay = Replay {
     settle,
     login: |verb| matches!(verb, "USER" | "PASS" | "APOP" | "AUTH"),
     refuse: |_, text| line("-ERR ", text),
+    deny: |_, text| line("-ERR [AUTH] ", text),
     challenge: |base64| format!("+ {base64}\r\n").into_bytes(),
 };
 

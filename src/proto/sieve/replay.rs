@@ -20,6 +20,7 @@ pub const REPLAY: Replay = Replay {
     settle,
     login: |verb| verb == "AUTHENTICATE",
     refuse: |_, text| format!("NO {}\r\n", text::told(text)).into_bytes(),
+    deny: |_, text| format!("NO {}\r\n", text::told(text)).into_bytes(),
     challenge: |base64| format!("{}\r\n", text::quote(base64)).into_bytes(),
 };
 

@@ -19,6 +19,7 @@ pub const REPLAY: Replay = Replay {
     settle,
     login: |verb| verb == "AUTH",
     refuse: |_, text| line("500 5.5.1 ", text),
+    deny: |_, text| line("535 5.7.8 ", text),
     challenge: |base64| format!("334 {base64}\r\n").into_bytes(),
 };
 
