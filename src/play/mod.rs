@@ -35,6 +35,9 @@ const ACTS_MAX: usize = 10_000;
 /// How much of a client is read at a time, bytes.
 const BLOCK: usize = 64 * 1024;
 
+/// How long a client may take to leave when its server has: it has nothing to do any more but to read.
+const LEAVE_FOR: Duration = Duration::from_secs(5);
+
 /// How fast a recording is played.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
@@ -232,8 +235,10 @@ impl Actor {
                 if !listens {
                     break;
                 }
-                // Until the client has gone as well: an end with bytes unread would look like a broken connection.
-                let _ = tokio::io::copy(&mut self.stream, &mut tokio::io::sink()).await;
+                // Until the client has gone as well: an end with bytes unread would look like a broken connection. One
+                // that never goes does not keep its recording from being over.
+                let mut nowhere = tokio::io::sink();
+                let _ = tokio::time::timeout(LEAVE_FOR, tokio::io::copy(&mut self.stream, &mut nowhere)).await;
                 break;
             }
             let upgrades = !writes && matches!(next, Some(Act::StartTls));

@@ -541,6 +541,21 @@ fn a_wrong_password_is_refused_in_the_protocols_own_words() {
 }
 
 #[test]
+fn once_ends_although_a_client_stays_behind_its_servers_end() {
+    let (_folder, paths) = files(&[("imap", OTHER)]);
+    let mut server =
+        Mailtap::launch(&["replay", "server", "--once", "--grace", "0", "--json", paths[0].to_str().unwrap()], 1);
+    let mut talk = Talk::to(server.addresses().next());
+    talk.line();
+    for line in ["LOGIN joe sesame", "SELECT Sent", "LOGOUT"] {
+        talk.imap(line);
+    }
+    crate::support::wait_for("the end", || server.has_ended().then_some(()));
+    assert!(server.stop().success());
+    assert_eq!(talk.rest(), "");
+}
+
+#[test]
 fn free_answers_what_was_recorded_as_often_as_it_is_asked() {
     let (_folder, paths) = files(&[("imap", IMAP), ("imap", OTHER)]);
     let server = Server::from_recordings(&paths).matching(Match::Free).start().unwrap();
