@@ -303,6 +303,51 @@ fn exactly_what_was_changed_differs() {
     assert!(text.text().contains("≠") && text.text().contains("only in A: STARTTLS"), "{text}");
 }
 
+/// A server without STARTTLS, with no room, without a mailbox, without a message and without a recipient.
+#[test]
+fn each_change_of_a_server_is_told_and_nothing_else() {
+    let recorded = record(Security::Plain, &[], |port, _, _| {
+        let (smtp, imap, pop3) = (port("smtp"), port("imap"), port("pop3"));
+        python(&format!(
+            "import imaplib, poplib, smtplib\n\
+             m = imaplib.IMAP4('127.0.0.1', {imap})\nm.login('alice', '{PASSWORD}')\nm.create('Work')\n\
+             m.append('INBOX', None, None, b'Subject: x\\r\\n\\r\\nhello\\r\\n')\nm.logout()\n\
+             m = imaplib.IMAP4('127.0.0.1', {imap})\nm.login('alice', '{PASSWORD}')\nm.capability()\n\
+             m.select('Work')\nm.append('Work', None, None, b'Subject: x\\r\\n\\r\\n' + b'y' * 5000)\nm.noop()\nm.logout()\n\
+             p = poplib.POP3('127.0.0.1', {pop3})\np.capa()\np.user('alice')\np.pass_('{PASSWORD}')\np.noop()\n\
+             p.retr(1)\np.quit()\n\
+             s = smtplib.SMTP('127.0.0.1', {smtp}, 'client.test')\ns.ehlo()\ns.login('alice', '{PASSWORD}')\n\
+             s.sendmail('alice@practice.example', ['alice@practice.example', 'bob@practice.example'], 'Subject: x\\n\\nx')\n\
+             s.quit()\n"
+        ));
+    });
+    let changed = Fresh::start(|config| {
+        config.tls = None;
+        (config.ports.imaps, config.ports.pop3s, config.ports.submissions) = (None, None, None);
+        config.limits.quota = 3000;
+        config.accounts.retain(|account| account.user != "bob");
+    });
+    // What is told in the greeting is not told again where it is asked for.
+    let imap = [("greeting", "capabilities"), ("SELECT", "status"), ("APPEND", "status")];
+    let pop3 = [("CAPA", "capabilities"), ("RETR", "status")];
+    let smtp = [("EHLO", "capabilities"), ("RCPT", "status")];
+    for (at, protocol, expected) in [(1, "imap", &imap[..]), (2, "pop3", &pop3), (3, "smtp", &smtp)] {
+        let url = changed.url(protocol, Security::Plain);
+        let ran = replay(&recorded, &recorded.recordings[at].path, &changed, &url, &["--json"]);
+        let (differences, report) = lines(&ran);
+        let word = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
+        let told: Vec<_> = differences.iter().map(|line| (word(line, "command"), word(line, "what"))).collect();
+        let expected: Vec<_> = expected.iter().map(|(one, other)| ((*one).to_owned(), (*other).to_owned())).collect();
+        assert_eq!((told, ran.code), (expected, Some(1)), "{ran}");
+        for line in differences.iter().filter(|line| line["what"] == "capabilities") {
+            let removed = line["removed"].as_array().unwrap();
+            assert!(removed.iter().all(|word| ["STARTTLS", "STLS"].contains(&word.as_str().unwrap())), "{ran}");
+            assert_eq!(line["added"], serde_json::json!([]), "{ran}");
+        }
+        assert_eq!([&report["unasked"], &report["unmet"]], [&serde_json::json!([]); 2], "{ran}");
+    }
+}
+
 /// How often somebody logged in, or tried to, in the last session of each protocol.
 fn logins(recorded: &Recorded, count: usize) -> usize {
     let all = Recording::all(&recorded.mailtap.dir).unwrap();
