@@ -120,7 +120,7 @@ pub(super) fn read_with(
                     );
                     return Err(Failure::work(what));
                 }
-                none.insert((spec, Builder::new(spec.same)))
+                none.insert((spec, Builder::new(spec)))
             }
             (None, _) => {
                 let what = format!("the recording {} does not begin with its open event", reader.path().display());

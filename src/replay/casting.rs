@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::cast::{Cast, Client, Place};
 use super::matching::{Asked, Fit, Match, fit};
 use super::report::{Asking, Report};
 use super::script::{Exchange, Script};
@@ -29,56 +30,6 @@ pub struct Casting {
     scripts: Vec<Cast>,
     clients: HashMap<u64, Client>,
     report: Report,
-}
-
-struct Cast {
-    script: Arc<Script>,
-    used: bool,
-    by: Option<u64>,
-    /// How often each exchange was asked for.
-    asked: Vec<u64>,
-}
-
-struct Client {
-    /// What is played to it.
-    plays: usize,
-    /// Every recording that agrees with what it said, and how far each has come.
-    fits: BTreeMap<usize, Place>,
-    /// It has said something, besides what leads to TLS.
-    works: bool,
-}
-
-/// Where a client is in a recording.
-#[derive(Clone, Default)]
-struct Place {
-    /// The exchange that comes next.
-    next: usize,
-    /// How many commands it has left out or said besides.
-    cost: usize,
-    /// The exchanges that it has asked for, if this is the recording that it plays.
-    asked: Vec<usize>,
-}
-
-impl Cast {
-    fn is_free(&self) -> bool {
-        !self.used && self.by.is_none()
-    }
-
-    /// Whether an exchange is some of what the recorded client came for, and not only what leads to TLS; unless it went no
-    /// further.
-    fn is_work(&self, exchange: usize) -> bool {
-        let exchanges = &self.script.exchanges;
-        let begins = exchanges.iter().rposition(|exchange| exchange.upgrade).map_or(0, |at| at + 1);
-        exchange >= begins || begins == exchanges.len()
-    }
-}
-
-impl Place {
-    /// The client has asked for an exchange, and left out some before it.
-    fn after(mut self, exchange: usize, skipped: usize) -> Place {
-        self.asked.push(exchange);
-        Place { next: exchange + 1, cost: self.cost + skipped, asked: self.asked }
-    }
 }
 
 /// What is to be answered.
@@ -224,7 +175,7 @@ impl Casting {
             for (exchange, _) in never {
                 let optional = self.mode != Match::Strict && (cast.script.spec.replay.optional)(&exchange.verb);
                 if !optional {
-                    report.unasked(&cast.script.of, exchange.seq, exchange.shown());
+                    report.unasked(&cast.script.of, exchange.seq, exchange.shown.clone());
                 }
             }
         }
@@ -445,7 +396,7 @@ impl Casting {
             }
         }
         let (_, script, exchange) = best?;
-        let expected = own.script.exchanges.get(next).map(Exchange::shown);
+        let expected = own.script.exchanges.get(next).map(|exchange| exchange.shown.clone());
         let asking = Asking { of: own.script.of.clone(), expected, asked: asked.shown.clone() };
         let cast = self.scripts.get_mut(script)?;
         let count = cast.asked.get_mut(exchange)?;
@@ -474,14 +425,14 @@ impl Casting {
         let of = cast.script.of.clone();
         let why = match expected {
             Some(expected) if strict || expected.verb == asked.verb => {
-                let expected = expected.shown();
+                let expected = expected.shown.clone();
                 let why = format!("mailtap replay: this differs from the recording, where {expected:?} comes here");
                 if self.report.differing.len() < DIFFERENCES_MAX {
                     self.report.differing.push(Asking { of, expected: Some(expected), asked: asked.shown.clone() });
                 }
                 return Cue::Refuse { why, ends: strict };
             }
-            Some(expected) => format!("mailtap replay: this was not recorded; {:?} comes next", expected.shown()),
+            Some(expected) => format!("mailtap replay: this was not recorded; {:?} comes next", expected.shown),
             None => "mailtap replay: this was not recorded, and nothing comes any more".to_owned(),
         };
         if self.report.unmet.len() < DIFFERENCES_MAX {

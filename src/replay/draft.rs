@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::matching::settled;
-use super::script::{Exchange, Part, SCRIPT_MAX, Said, Script, Turn};
+use super::script::{Exchange, Part, SCRIPT_MAX, Said, Script, Turn, shown};
+use super::veil::Veil;
 use crate::event::{Body, Event, Open, Origin, Seq, Side, Stamp};
 use crate::proto::replay::Replay;
 use crate::proto::{self, Scheme, SchemeTls, Spec};
@@ -16,6 +17,7 @@ use crate::proto::{self, Scheme, SchemeTls, Spec};
 #[derive(Default)]
 pub struct Builder {
     open: Option<Open>,
+    veil: Option<Veil>,
     greeting: Vec<(Stamp, Said)>,
     drafts: Vec<Draft>,
     /// Where later events find what they refer to.
@@ -89,7 +91,11 @@ impl Builder {
         }
         self.next = event.seq.saturating_add(1);
         match &event.body {
-            Body::Open(open) => self.open = Some(open.as_ref().clone()),
+            Body::Open(open) => {
+                let spec = proto::ALL.iter().find(|spec| spec.name == open.protocol);
+                self.veil = spec.map(|spec| Veil::new(spec));
+                self.open = Some(open.as_ref().clone());
+            }
             Body::Gap(gap) => {
                 self.cut_at(&format!("{} bytes of the {} are missing in it: {}", gap.bytes, gap.side, gap.why));
             }
@@ -137,6 +143,7 @@ impl Builder {
                 }
             },
             Body::Auth(auth) => {
+                self.veil.iter_mut().for_each(|veil| veil.response(event));
                 let part = if event.wire.trim_ascii() == b"*" { Part::Cancel } else { Part::Response };
                 let last = self.drafts.len().checked_sub(1);
                 let place = auth.of.and_then(|of| self.place(of)).or(last);
@@ -156,9 +163,11 @@ impl Builder {
 
     fn begins(&mut self, event: &Event<'_>, verb: &str, tag: Option<String>, args: Map<String, Value>) {
         self.places.insert(event.seq, Place::Exchange(self.drafts.len()));
+        let veiled = self.veil.as_mut().map(|veil| veil.command(verb, event)).unwrap_or_default();
         let exchange = Exchange {
             seq: event.seq,
             verb: verb.to_owned(),
+            shown: shown(&veiled),
             args,
             settled: Map::new(),
             wire: event.wire.to_vec(),

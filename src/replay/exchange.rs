@@ -7,7 +7,9 @@ use std::collections::{HashMap, VecDeque};
 use serde_json::Map;
 
 use super::content::{Sum, Summing};
+use super::veil::Veil;
 use crate::event::{Body, Close, Command, Continue, Event, Greeting, Object, Open, Reply, Seq, Side, Stamp, Tls};
+use crate::proto::Spec;
 use crate::proto::same::{Kept, Same};
 
 /// How much of an event's bytes is kept to be shown, in bytes; the rest counts in its hash alone.
@@ -119,15 +121,15 @@ impl Answer {
 
 impl Wire {
     #[must_use]
-    pub fn of(event: &Event<'_>) -> Wire {
+    fn of(event: &Event<'_>, shown: &[u8]) -> Wire {
         let mut wire = Wire { hash: 0xcbf2_9ce4_8422_2325, ..Wire::default() };
-        wire.add(&event.wire, event.redacted);
+        wire.add(&event.wire, shown, event.redacted);
         wire
     }
 
-    fn add(&mut self, bytes: &[u8], redacted: bool) {
-        let room = SHOWN_MAX.saturating_sub(self.shown.len()).min(bytes.len());
-        self.shown.extend_from_slice(bytes.get(..room).unwrap_or_default());
+    fn add(&mut self, bytes: &[u8], shown: &[u8], redacted: bool) {
+        let room = SHOWN_MAX.saturating_sub(self.shown.len()).min(shown.len());
+        self.shown.extend_from_slice(shown.get(..room).unwrap_or_default());
         self.bytes += bytes.len() as u64;
         // FNV-1a: whether bytes are the same, with nobody who would make them collide but to fool himself.
         self.hash = bytes.iter().fold(self.hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
@@ -138,6 +140,7 @@ impl Wire {
 /// Puts a conversation together.
 pub struct Builder {
     same: &'static Same,
+    veil: Veil,
     conversation: Conversation,
     /// Where the exchanges stand whose events may still be referred to.
     places: HashMap<Seq, usize>,
@@ -152,9 +155,10 @@ pub struct Builder {
 
 impl Builder {
     #[must_use]
-    pub fn new(same: &'static Same) -> Builder {
+    pub fn new(spec: &'static Spec) -> Builder {
         Builder {
-            same,
+            same: spec.same,
+            veil: Veil::new(spec),
             conversation: Conversation::default(),
             places: HashMap::new(),
             outstanding: VecDeque::new(),
@@ -196,6 +200,7 @@ impl Builder {
                 self.answer(at, event, Said::GoAhead(go.clone()));
             }
             Body::Auth(auth) => {
+                self.veil.response(event);
                 let at = self.place_of_sent(auth.of, event);
                 self.sent(at, Sent::Auth(auth.mechanism.clone()));
                 self.places.insert(event.seq, at);
@@ -207,7 +212,8 @@ impl Builder {
             Body::Raw => match event.from.side() {
                 Some(Side::Client) => {
                     let at = self.place_of_sent(None, event);
-                    self.sent(at, Sent::Raw(Wire::of(event)));
+                    let wire = self.wire(event);
+                    self.sent(at, Sent::Raw(wire));
                 }
                 _ => {
                     let at = self.place_of_answer(None, event);
@@ -245,16 +251,18 @@ impl Builder {
             if let Some(first) = self.conversation.exchanges.get_mut(at).and_then(|one| one.command.as_mut()) {
                 merge(&mut first.args, &command.args);
             }
-            self.sent(at, Sent::Line(Wire::of(event)));
+            let wire = self.wire(event);
+            self.sent(at, Sent::Line(wire));
             self.places.insert(event.seq, at);
             return;
         }
         let at = self.conversation.exchanges.len();
+        let veiled = self.veil.command(&command.verb, event);
         self.conversation.exchanges.push(Exchange {
             command: Some(command.clone()),
             seq: event.seq,
             at: event.at,
-            wire: Wire::of(event),
+            wire: Wire::of(event, &veiled),
             sent: Vec::new(),
             answers: Vec::new(),
             latency_us: None,
@@ -278,7 +286,7 @@ impl Builder {
                 last.and_then(|last| answers.get_mut(last))
             });
             if let Some(answer) = found {
-                answer.wire.add(&event.wire, event.redacted);
+                answer.wire.add(&event.wire, &self.veil.line(&event.wire), event.redacted);
                 if let Said::Reply(first) = &mut answer.said {
                     merge(&mut first.values, &reply.values);
                 }
@@ -332,7 +340,8 @@ impl Builder {
     }
 
     fn answer(&mut self, at: usize, event: &Event<'_>, said: Said) {
-        let answer = Answer { seq: event.seq, at: event.at, said, wire: Wire::of(event), contents: Vec::new() };
+        let wire = self.wire(event);
+        let answer = Answer { seq: event.seq, at: event.at, said, wire, contents: Vec::new() };
         if !answer.completes() {
             if self.kept == KEPT_MAX {
                 return self.lack(&format!(
@@ -345,6 +354,10 @@ impl Builder {
         if let Some(exchange) = self.conversation.exchanges.get_mut(at) {
             exchange.answers.push(answer);
         }
+    }
+
+    fn wire(&mut self, event: &Event<'_>) -> Wire {
+        Wire::of(event, &self.veil.line(&event.wire))
     }
 
     fn sent(&mut self, at: usize, sent: Sent) {
@@ -406,7 +419,7 @@ mod tests {
 
     #[test]
     fn a_server_that_says_more_than_can_be_kept_is_heard_to_its_end() {
-        let mut builder = Builder::new(proto::ALL[0].same);
+        let mut builder = Builder::new(proto::ALL[0]);
         let mut event = |seq: usize, from: Origin, body: Body| {
             let seq = Seq::try_from(seq).unwrap();
             builder.event(&Event { seq, at: Stamp(0), from, wire: Vec::new().into(), redacted: false, body });

@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod align;
+mod cast;
 pub mod casting;
 pub mod client;
 pub mod compare;
@@ -23,6 +24,7 @@ pub mod scram;
 pub mod script;
 pub mod server;
 pub mod tally;
+mod veil;
 
 #[cfg(feature = "proxy")]
 pub use crate::play::Server;

@@ -40,7 +40,9 @@ pub struct Exchange {
     pub args: Map<String, Value>,
     /// Those that are the same in each run.
     pub settled: Map<String, Value>,
-    /// The command's lines without its literals, redacted.
+    /// What a report calls it.
+    pub shown: String,
+    /// The command's lines without its literals, as they were recorded: not to be shown.
     pub wire: Vec<u8>,
     pub tag: Option<String>,
     /// What followed the command, in order.
@@ -96,12 +98,4 @@ pub fn shown(wire: &[u8]) -> String {
     let line = wire.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let text = String::from_utf8_lossy(line.trim_ascii());
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN_MAX).collect()
-}
-
-impl Exchange {
-    /// What a report calls it.
-    #[must_use]
-    pub fn shown(&self) -> String {
-        shown(&self.wire)
-    }
 }

@@ -27,7 +27,7 @@ fn events(spec: &'static Spec, said: &[Said], keep_secrets: bool) -> Vec<Event<'
 }
 
 fn conversation(spec: &'static Spec, events: &[Event<'_>]) -> Conversation {
-    let mut builder = Builder::new(spec.same);
+    let mut builder = Builder::new(spec);
     events.iter().for_each(|event| builder.event(event));
     builder.finish()
 }

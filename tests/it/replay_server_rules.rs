@@ -506,6 +506,49 @@ fn a_password_that_is_said_again_behind_the_login_is_not_reported() {
     }
 }
 
+/// They are where `--keep-secrets` put them; a replay that says which command it waited for does not repeat them.
+#[test]
+fn passwords_that_a_recording_holds_are_not_told_by_its_replay() {
+    let plain = STANDARD.encode("\0joe\0Zq9hunter2Xv");
+    let logins = [
+        ("imap", "S: * OK hi\nC: a LOGIN joe Zq9hunter2Xv\nS: a NO you said Zq9hunter2Xv".to_owned()),
+        ("imap", "S: * OK hi\nC: a LOGIN \"joe\" \"Zq9hunter2Xv\"\nS: a OK in".to_owned()),
+        ("imap", format!("S: * OK hi\nC: a AUTHENTICATE PLAIN {plain}\nS: a OK in")),
+        (
+            "imap",
+            format!("S: * OK hi\nC: a AUTHENTICATE PLAIN\nS: + \nC: {plain}\nS: a OK\nC: b X Zq9hunter2Xv\nS: b BAD"),
+        ),
+        ("pop3", "S: +OK hi\nC: USER joe\nS: +OK\nC: PASS Zq9hunter2Xv\nS: +OK in".to_owned()),
+        ("submission", format!("S: 220 hi\nC: AUTH PLAIN {plain}\nS: 235 in\nC: X {plain}\nS: 500 what")),
+    ];
+    for (number, (scheme, talk)) in logins.iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept.jsonl");
+        let kept = recorded(scheme, 1, talk, Config { keep_secrets: true, ..Config::default() });
+        assert!(!String::from_utf8_lossy(&kept).contains("redacted"), "{number}");
+        std::fs::write(&path, kept).unwrap();
+        for mode in [Match::Strict, Match::Ordered] {
+            let server = Server::from_recording(&path).matching(mode).start().unwrap();
+            let mut talk = Talk::to(Some(server.address()));
+            talk.line();
+            let refused = talk.ask("z FROB");
+            let report = server.stop();
+            let said = refused + &report.text() + &format!("{:?}", report.object());
+            assert!(report.unasked.len() + report.differing.len() + report.unmet.len() >= 2, "{number}: {said}");
+            for secret in ["Zq9hunter2Xv", &plain] {
+                assert!(!said.contains(secret), "{number}: {said}");
+            }
+        }
+        // Nor beside another session.
+        let path = path.to_str().unwrap();
+        let compared = Ran::new(&command(folder.path(), &["diff", path, path, "--all", "--strict"]));
+        assert_eq!(compared.code, Some(0), "{number}: {compared}");
+        for secret in ["Zq9hunter2Xv", &plain] {
+            assert!(!compared.text().contains(secret), "{number}: {compared}");
+        }
+    }
+}
+
 /// As any server says it: the client is to ask for another password, not to take the server for a strange one.
 #[test]
 fn a_wrong_password_is_refused_in_the_protocols_own_words() {
