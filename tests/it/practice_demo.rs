@@ -47,21 +47,7 @@ fn the_demos_own_sessions_are_whole_and_hold_no_password() {
             let length = exported.text().len() as u64;
             assert!(Some(length) == close[bytes].as_u64() || (hidden && format == "raw-client"), "{format}: {close}");
         }
-        let plain = run(&demo.dir, &["show", path, "--json"]).expect_ok().text();
-        let explained = run(&demo.dir, &["show", path, "--json", "--explain"]).expect_ok().text();
-        for (plain, explained) in plain.lines().zip(explained.lines()) {
-            let mut event: serde_json::Value = serde_json::from_str(explained).expect("an event");
-            let fields = event.as_object_mut().expect("an object");
-            let said = ["explain", "rfc"].map(|name| fields.remove(name).is_some_and(|value| value.is_string()));
-            let meant = ["greeting", "command", "reply", "continue", "auth"].iter().any(|kind| fields["kind"] == *kind);
-            assert!(said == [true; 2] || !meant || fields.contains_key("continues"), "{explained}");
-            assert_eq!(event, serde_json::from_str::<serde_json::Value>(plain).expect("an event"));
-        }
-        let shown = run(&demo.dir, &["--color", "never", "show", path, "--explain"]).expect_ok().text();
-        let lines: Vec<&str> = shown.lines().collect();
-        for pair in lines.windows(2).filter(|pair| pair[0].contains("  C → ")) {
-            assert!(pair[1].contains('│') || pair[0].contains("C → ⋯"), "not explained: {}\n{shown}", pair[0]);
-        }
+        check_explained(&demo.dir, path);
     }
     let tailed = run(&demo.dir, &["tail", "--json", "--explain"]).expect_ok().text();
     let of = |line: &&str| {
@@ -72,6 +58,26 @@ fn the_demos_own_sessions_are_whole_and_hold_no_password() {
     for secret in spellings(password) {
         let files = files_with(&demo.dir, secret.as_bytes());
         assert!(files.is_empty(), "the password stands as {secret} in {files:?}");
+    }
+}
+
+/// Everything in a recording that means something is explained, and with the explanations it is still the same.
+#[track_caller]
+pub fn check_explained(dir: &Path, path: &str) {
+    let plain = run(dir, &["show", path, "--json"]).expect_ok().text();
+    let explained = run(dir, &["show", path, "--json", "--explain"]).expect_ok().text();
+    for (plain, explained) in plain.lines().zip(explained.lines()) {
+        let mut event: serde_json::Value = serde_json::from_str(explained).expect("an event");
+        let fields = event.as_object_mut().expect("an object");
+        let said = ["explain", "rfc"].map(|name| fields.remove(name).is_some_and(|value| value.is_string()));
+        let meant = ["greeting", "command", "reply", "continue", "auth"].iter().any(|kind| fields["kind"] == *kind);
+        assert!(said == [true; 2] || !meant || fields.contains_key("continues"), "{explained}");
+        assert_eq!(event, serde_json::from_str::<serde_json::Value>(plain).expect("an event"));
+    }
+    let shown = run(dir, &["--color", "never", "show", path, "--explain"]).expect_ok().text();
+    let lines: Vec<&str> = shown.lines().collect();
+    for pair in lines.windows(2).filter(|pair| pair[0].contains("  C → ")) {
+        assert!(pair[1].contains('│') || pair[0].contains("C → ⋯"), "not explained: {}\n{shown}", pair[0]);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Does not run with the other tests, because Thunderbird is large and slow to start.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -20,6 +21,8 @@ use crate::support::{
     test_file,
     through::spellings,
 };
+
+mod day;
 
 /// What Thunderbird's preferences call the three ways.
 const PLAIN: u8 = 0;
@@ -51,7 +54,7 @@ fn to_itself(imap: &str, smtp: &str, tls: u8) {
     let ports = [imap, smtp].map(|scheme| played.address(scheme).expect("a listener").port());
     let job = std::thread::scope(|scope| scope.spawn(|| run(&played.mailtap, ports, tls, &account)).join());
     let (played, report) = played.end_keeping();
-    let told = |dir: &std::path::Path| -> String {
+    let told = |dir: &Path| -> String {
         let all = Recording::all(dir).unwrap_or_default();
         all.iter().map(|recording| format!("{:?}\n", recording.verbs())).collect()
     };
@@ -108,9 +111,9 @@ struct Account {
     password: String,
 }
 
-/// Thunderbird sends itself a message and fetches it. `ports` are those of IMAP and SMTP.
+/// Thunderbird does a job, and what it showed after each step is given. `ports` are those of IMAP and SMTP.
 #[track_caller]
-fn run(mailtap: &Mailtap, ports: [u16; 2], tls: u8, account: &Account) {
+fn thunderbird(job: &str, mailtap: &Mailtap, ports: [u16; 2], tls: u8, account: &Account, more: &Value) -> Value {
     program("thunderbird", "thunderbird");
     program("Xvfb", "xvfb");
     let profile = tempfile::tempdir().expect("a folder for the profile");
@@ -120,16 +123,27 @@ fn run(mailtap: &Mailtap, ports: [u16; 2], tls: u8, account: &Account) {
         std::fs::write(profile.path().join("prefs.js"), "").expect("the preferences");
         mailtap::run(&mailtap.dir, &["ca", "trust", "--thunderbird", &profile_path]).expect_ok();
     }
-    let subject = format!("to-itself-{tls}");
-    let config = serde_json::json!({
+    let mut config = serde_json::json!({
         "profile": profile_path, "imap": ports[0], "smtp": ports[1], "tls": tls, "user": account.user,
-        "address": account.address, "password": account.password, "subject": subject,
+        "address": account.address, "password": account.password, "job": job,
     });
+    config.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     let mut command = Command::new(program("python3", "python3"));
-    command.arg("-B").arg(test_file("clients/thunderbird_job.py"));
+    command.arg("-B").arg(test_file("clients/thunderbird"));
     let ran = Ran::with_limit(&command, config.to_string().as_bytes(), 240).expect_ok();
+    serde_json::from_str(ran.text().trim()).unwrap_or_else(|error| panic!("{error}: {ran}"))
+}
+
+/// Thunderbird sends itself a message and fetches it.
+#[track_caller]
+fn run(mailtap: &Mailtap, ports: [u16; 2], tls: u8, account: &Account) {
+    let subject = format!("to-itself-{tls}");
+    let shown = thunderbird("to-itself", mailtap, ports, tls, account, &serde_json::json!({ "subject": subject }));
     for expected in ["sent by Thunderbird", "to itself", &subject] {
-        assert!(ran.text().contains(expected), "{expected:?} was fetched: {ran}");
+        assert!(
+            shown["fetch"].as_str().is_some_and(|text| text.contains(expected)),
+            "{expected:?} was fetched: {shown}"
+        );
     }
 }
 
@@ -154,16 +168,28 @@ fn check(mut proxy: Mailtap, tls: u8, account: &Account) -> Mailtap {
         assert!(smtp_verbs.iter().any(|known| known == verb), "no {verb} among {smtp_verbs:?}");
     }
     for recording in &recordings {
-        assert!(recording.is_closed() && recording.of_kind("raw").is_empty(), "{}", recording.dump());
-        let legs = recording.of_kind("tls").iter().filter(|event| event["error"].is_null()).count();
-        assert_eq!(legs, if tls == PLAIN { 0 } else { 2 }, "legs with TLS in\n{}", recording.dump());
+        check_tls(recording, tls);
     }
     nothing_false(&proxy.dir, &recordings, &[("slow-answer", "Thunderbird and its display keep the machine busy")]);
-    for secret in spellings(&account.password) {
-        let files = files_with(&proxy.dir, secret.as_bytes());
+    check_secrets(&proxy.dir, &account.password);
+    proxy
+}
+
+/// A recording is whole and understood, and both its legs had TLS if they were to have it.
+#[track_caller]
+fn check_tls(recording: &Recording, tls: u8) {
+    assert!(recording.is_closed() && recording.of_kind("raw").is_empty(), "{}", recording.dump());
+    let legs = recording.of_kind("tls").iter().filter(|event| event["error"].is_null()).count();
+    assert_eq!(legs, if tls == PLAIN { 0 } else { 2 }, "legs with TLS in\n{}", recording.dump());
+}
+
+/// A password stands nowhere below a folder.
+#[track_caller]
+fn check_secrets(dir: &Path, password: &str) {
+    for secret in spellings(password) {
+        let files = files_with(dir, secret.as_bytes());
         assert!(files.is_empty(), "the password stands as {secret} in {files:?}");
     }
-    proxy
 }
 
 #[test]
