@@ -4,8 +4,9 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -39,6 +40,22 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(beside, path)
 }
 
+/// Removes the files in which nothing has been changed for so long, up to now.
+pub fn sweep(folder: &Path, unchanged_for: Duration, now: SystemTime) -> io::Result<()> {
+    let Ok(now) = now.duration_since(UNIX_EPOCH) else { return Ok(()) };
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // Another program may have taken it away. The time in a message's own file is that of the message, so it is the
+        // change of the file itself that counts.
+        let Ok(facts) = entry.metadata() else { continue };
+        let changed = Duration::from_secs(u64::try_from(facts.ctime()).unwrap_or(u64::MAX));
+        if facts.is_file() && now.saturating_sub(changed) > unchanged_for {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
 /// A folder that this server alone numbers and moves messages in. Other programs may read and deliver all the same.
 #[derive(Debug)]
 pub struct Lock {
@@ -57,5 +74,25 @@ impl Lock {
             other => io::Error::from(other),
         })?;
         Ok(Lock { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_has_touched_for_long_is_swept_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("1.M1.host");
+        let filled = create(&file).unwrap();
+        // An old message that is being written.
+        filled.set_modified(UNIX_EPOCH).unwrap();
+        make_folder(&folder.path().join("below")).unwrap();
+        let (limit, now) = (Duration::from_secs(3600), SystemTime::now());
+        sweep(folder.path(), limit, now + limit / 2).unwrap();
+        assert!(file.exists());
+        sweep(folder.path(), limit, now + limit * 2).unwrap();
+        assert!(!file.exists() && folder.path().join("below").exists());
     }
 }

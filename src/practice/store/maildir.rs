@@ -55,6 +55,10 @@ pub fn read_message(path: &Path) -> io::Result<Arc<[u8]>> {
     Ok(Arc::from(with_crlf(&fs::read(path)?)))
 }
 
+/// After so long a message in `tmp` was left by a program that ended in the middle; https://cr.yp.to/proto/maildir.html
+/// says 36 hours.
+const ABANDONED: Duration = Duration::from_secs(36 * 3600);
+
 #[derive(Debug)]
 pub struct Maildir {
     root: PathBuf,
@@ -70,6 +74,7 @@ impl Maildir {
         for part in ["tmp", "new", "cur"] {
             disk::make_folder(&root.join(part))?;
         }
+        disk::sweep(&root.join("tmp"), ABANDONED, SystemTime::now())?;
         if !is_inbox {
             // Tells a Maildir++ folder from an account's root.
             disk::append(&root.join("maildirfolder"))?;
