@@ -109,7 +109,8 @@ async fn serve(args: &Args, authority: Authority, store: Store, globals: &Global
     if let Some(client) = client {
         client.abort();
     }
-    server.stop().await;
+    // Whoever had something under way had it by way of the proxy.
+    server.stop(Duration::ZERO, std::future::ready(())).await;
     ended
 }
 

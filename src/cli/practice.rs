@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::own_ca::OwnCa;
 use super::serving::{self, Signals};
@@ -41,6 +42,10 @@ pub struct Args {
     /// Print `listening` and `account` lines as JSON
     #[arg(long)]
     json: bool,
+    /// How many seconds clients in the middle of something may go on after SIGINT or SIGTERM (those at rest are told at
+    /// once that the server stops); a second signal ends all at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    grace: u64,
 }
 
 /// Who has mail on the practice server, and where it is kept.
@@ -98,7 +103,8 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
         }
         tell_accounts(&accounts, &at, authority.cert_path(), args.json, globals)?;
         signals.wait().await;
-        running.stop().await;
+        eprintln!("mailtap: stopping; what is under way may go on for {} s", args.grace);
+        running.stop(Duration::from_secs(args.grace), signals.wait_for_second()).await;
         Ok(())
     })
 }

@@ -74,6 +74,16 @@ impl Signals {
     pub async fn wait(&mut self) {
         either(&mut self.first).await;
     }
+
+    pub async fn wait_for_second(&mut self) {
+        second(&mut self.second).await;
+    }
+}
+
+async fn second(signals: &mut (Signal, Signal)) {
+    // The first one is seen here as well.
+    either(signals).await;
+    either(signals).await;
 }
 
 async fn either((interrupt, terminate): &mut (Signal, Signal)) {
@@ -148,11 +158,7 @@ pub async fn run_until(
             () = over => Leaving::ByThemselves,
         }
     };
-    let force = async {
-        // The first signal is seen here as well.
-        either(&mut signals.second).await;
-        either(&mut signals.second).await;
-    };
+    let force = second(&mut signals.second);
     let served = proxy.run(store, live, Duration::from_secs(grace), stop, force).await;
     let served = served.map_err(|error| Failure::work(format!("cannot serve: {error}")))?;
     if let Some(printer) = printer {

@@ -14,7 +14,7 @@ use tracing::{Instrument, debug, debug_span};
 
 use super::store::Bounds;
 use super::users::Users;
-use super::wire::{Io, Wire};
+use super::wire::{Io, Stopping, Wire};
 use super::{Addresses, Config, Limits, imap, pop3, smtp};
 
 /// Wait after an accept that failed for want of descriptors or memory.
@@ -52,7 +52,7 @@ impl Server {
         let (limits, secure, ip, ports) = (config.limits, config.tls.is_some(), config.bind, config.ports);
         let next_free = config.next_free;
         let Host { shared } = Host::open(config)?;
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(Stopping::No);
         let places = Arc::new(Semaphore::new(limits.connections));
         let mut running = Running { addresses: Addresses::default(), stop, listeners: JoinSet::new() };
         let at = &mut running.addresses;
@@ -98,7 +98,8 @@ impl Host {
 
     /// One conversation, until either side ends it.
     pub async fn converse(&self, service: Service, io: Box<dyn Io>, peer: SocketAddr) {
-        converse(&self.shared, service, false, Ok::<(), ()>(()), io, peer).await;
+        let wire = Wire::new(io, self.shared.limits.login);
+        converse(&self.shared, service, false, Ok::<(), ()>(()), wire, peer).await;
     }
 }
 
@@ -106,14 +107,26 @@ impl Host {
 #[derive(Debug)]
 pub struct Running {
     pub addresses: Addresses,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Stopping>,
     listeners: JoinSet<()>,
 }
 
 impl Running {
-    /// Closes the listeners and every connection, and waits until they are closed.
-    pub async fn stop(mut self) {
-        self.stop.send_replace(true);
+    /// Closes the listeners, and every connection on which nothing is under way. The others may go on until they are done,
+    /// for so long and not after `force`.
+    pub async fn stop(mut self, grace: Duration, force: impl Future<Output = ()>) {
+        self.stop.send_replace(Stopping::AtRest);
+        tokio::select! {
+            biased;
+            () = force => {}
+            () = self.closed() => {}
+            () = tokio::time::sleep(grace) => {}
+        }
+        self.stop.send_replace(Stopping::AtOnce);
+        self.closed().await;
+    }
+
+    async fn closed(&mut self) {
         while self.listeners.join_next().await.is_some() {}
     }
 }
@@ -141,12 +154,12 @@ struct Door {
     service: Service,
     implicit: bool,
     places: Arc<Semaphore>,
-    stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<Stopping>,
 }
 
 impl Door {
     async fn serve(mut self, listener: TcpListener) {
-        // Dropped at the end, it ends what is still running.
+        // Dropped, it ends what is still running.
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -161,16 +174,25 @@ impl Door {
                 },
             }
         }
+        drop(listener);
+        let done = async { while connections.join_next().await.is_some() {} };
+        tokio::select! {
+            () = done => {}
+            _ = self.stopped.wait_for(|stopping| *stopping == Stopping::AtOnce) => {}
+        }
         connections.shutdown().await;
     }
 
     fn admit(&self, socket: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
         let place = self.places.clone().try_acquire_owned();
         let (shared, service, implicit) = (self.shared.clone(), self.service, self.implicit);
+        let stopped = self.stopped.clone();
         let span = debug_span!("practice", ?service, %peer);
         let connection = async move {
             let _ = socket.set_nodelay(true);
-            converse(&shared, service, implicit, place, Box::new(socket), peer).await;
+            let mut wire = Wire::new(Box::new(socket), shared.limits.login);
+            wire.stop_at(stopped);
+            converse(&shared, service, implicit, place, wire, peer).await;
         };
         connections.spawn(connection.instrument(span));
     }
@@ -182,10 +204,9 @@ async fn converse<P, E>(
     service: Service,
     implicit: bool,
     place: Result<P, E>,
-    io: Box<dyn Io>,
+    mut wire: Wire,
     peer: SocketAddr,
 ) {
-    let mut wire = Wire::new(io, shared.limits.login);
     // One connection too many is not worth a handshake.
     if implicit && place.is_err() {
         return;
@@ -217,6 +238,12 @@ async fn converse<P, E>(
                 Service::Imap => "* BYE Disconnected for inactivity.",
                 Service::Pop3 => "-ERR Disconnected for inactivity.",
                 Service::Smtp | Service::Submission => "421 4.4.2 Timeout exceeded",
+            });
+        } else if error.kind() == io::ErrorKind::Interrupted {
+            wire.line(match service {
+                Service::Imap => "* BYE Server shutting down.",
+                Service::Pop3 => "-ERR [SYS/TEMP] Server shutting down.",
+                Service::Smtp | Service::Submission => "421 4.3.2 Server shutting down",
             });
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -30,6 +31,15 @@ pub enum Line {
     },
 }
 
+/// How a server ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopping {
+    No,
+    /// Where nothing is under way.
+    AtRest,
+    AtOnce,
+}
+
 pub struct Wire {
     /// None only after a failed handshake.
     io: Option<Box<dyn Io>>,
@@ -40,6 +50,7 @@ pub struct Wire {
     idle: Duration,
     squeeze: Option<Squeeze>,
     is_secure: bool,
+    stopped: Option<watch::Receiver<Stopping>>,
 }
 
 /// Both directions of COMPRESS=DEFLATE (RFC 4978).
@@ -60,7 +71,13 @@ impl Wire {
             idle,
             squeeze: None,
             is_secure: false,
+            stopped: None,
         }
+    }
+
+    /// When the server stops no further command is waited for.
+    pub fn stop_at(&mut self, stopped: watch::Receiver<Stopping>) {
+        self.stopped = Some(stopped);
     }
 
     /// From here on so much silence is put up with.
@@ -150,6 +167,21 @@ impl Wire {
         }
     }
 
+    /// The next line where nothing is under way. Errors: the same, and `Interrupted` where the server is to stop.
+    pub async fn read_command(&mut self, max: usize) -> io::Result<Line> {
+        self.flush().await?;
+        if self.input.is_empty() {
+            let stopped = stopped(self.stopped.clone());
+            tokio::select! {
+                biased;
+                // What has come already is still answered.
+                filled = self.fill() => filled?,
+                () = stopped => return Err(io::ErrorKind::Interrupted.into()),
+            }
+        }
+        self.read_line(max).await
+    }
+
     /// Appends exactly `count` octets to `to`. The caller has bounded the count.
     pub async fn read_exact(&mut self, count: u64, to: &mut Vec<u8>) -> io::Result<()> {
         let mut left = count;
@@ -215,7 +247,11 @@ impl Wire {
         self.flush().await?;
         self.input.clear();
         let io = self.io.take().ok_or(io::ErrorKind::NotConnected)?;
-        let tls = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(io)).await;
+        let stopped = stopped(self.stopped.clone());
+        let tls = tokio::select! {
+            tls = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(io)) => tls,
+            () = stopped => return Err(io::ErrorKind::Interrupted.into()),
+        };
         self.io = Some(Box::new(tls.map_err(|_| io::ErrorKind::TimedOut)??));
         self.is_secure = true;
         Ok(())
@@ -253,6 +289,14 @@ impl Wire {
         if let Some(io) = &mut self.io {
             let _ = timeout(HANDSHAKE, io.shutdown()).await;
         }
+    }
+}
+
+/// Until the server stops, if it ever does.
+async fn stopped(stopping: Option<watch::Receiver<Stopping>>) {
+    let Some(mut stopping) = stopping else { return std::future::pending().await };
+    if stopping.wait_for(|stopping| *stopping != Stopping::No).await.is_err() {
+        std::future::pending().await
     }
 }
 

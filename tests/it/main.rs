@@ -41,6 +41,7 @@ mod practice_programs;
 mod practice_random;
 #[cfg(feature = "proxy")]
 mod practice_smtp;
+mod practice_stop;
 mod real_imap;
 mod real_others;
 mod real_plain;

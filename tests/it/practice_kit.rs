@@ -99,7 +99,7 @@ impl Practice {
 impl Drop for Practice {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
-            self.runtime.block_on(running.stop());
+            self.runtime.block_on(running.stop(std::time::Duration::ZERO, std::future::ready(())));
         }
         // A panic ends only its own connection, so nobody else would notice.
         if !std::thread::panicking() {

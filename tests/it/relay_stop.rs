@@ -173,7 +173,7 @@ fn the_practice_server_ends_while_mail_programs_are_at_rest() {
     let before = Instant::now();
     assert!(practice.stop().success());
     assert!(before.elapsed() < AT_ONCE);
-    assert_eq!(talk.rest(), "");
+    assert_eq!(talk.rest(), "* BYE Server shutting down.\r\n");
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Session<'_> {
             // Sent before waiting, so that giving up the wait loses nothing.
             self.wire.flush().await?;
             tokio::select! {
-                line = self.wire.read_line(IMAP_COMMAND) => {
+                line = self.wire.read_command(IMAP_COMMAND) => {
                     return match line? {
                         Line::Whole(line) if line.eq_ignore_ascii_case(b"DONE") => Answer::ok("Idle completed."),
                         _ => Answer::bad("Expected DONE."),

@@ -33,7 +33,12 @@ impl Session<'_> {
         let (mut outside, mut literals) = (0, 0);
         let mut refusal: Option<Answer> = None;
         loop {
-            let line = match self.wire.read_line(IMAP_COMMAND).await? {
+            let fresh = bytes.is_empty() && refusal.is_none();
+            let line = match fresh {
+                true => self.wire.read_command(IMAP_COMMAND).await?,
+                false => self.wire.read_line(IMAP_COMMAND).await?,
+            };
+            let line = match line {
                 Line::Whole(line) => line,
                 Line::TooLong { start } => {
                     bytes.extend_from_slice(&start);

@@ -45,7 +45,7 @@ struct Session<'w> {
 impl Session<'_> {
     async fn run(&mut self) -> io::Result<()> {
         loop {
-            let command = match self.wire.read_line(POP3_LINE).await? {
+            let command = match self.wire.read_command(POP3_LINE).await? {
                 Line::TooLong { .. } => Command::Wrong("Line too long."),
                 Line::Whole(line) => parse(&line),
             };

@@ -70,7 +70,12 @@ impl Session<'_> {
         let banner = format!("220 {} ESMTP mailtap practice server", self.shared.hostname);
         self.wire.line(&banner);
         loop {
-            let command = match self.wire.read_line(SMTP_LINE).await? {
+            // A message that comes in chunks is under way between them.
+            let line = match self.transaction.as_ref().is_some_and(|transaction| transaction.is_chunked) {
+                true => self.wire.read_line(SMTP_LINE).await?,
+                false => self.wire.read_command(SMTP_LINE).await?,
+            };
+            let command = match line {
                 Line::TooLong { .. } => Command::TooLong,
                 Line::Whole(line) => parse(&line),
             };
