@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use self::load::{Loaded, load, routes};
-pub use self::server::{Server, StartError};
+pub use self::server::{Running, Server, StartError};
 use crate::event::Note;
 use crate::findings;
 use crate::net::{PLAYED_BUFFER, Played, PlayedServer};

@@ -21,6 +21,7 @@ pub const SPEC: Spec = Spec {
         optional: |_| false,
         polite: |_| None,
         again: |_| false,
+        anywhere: |_| false,
         farewell: |_| false,
         settle: |_, _| {},
         login: |_| false,

@@ -14,6 +14,8 @@ pub struct Replay {
     pub polite: fn(verb: &str) -> Option<&'static [&'static str]>,
     /// Whether what answered such a command elsewhere in the recording may answer it again.
     pub again: fn(verb: &str) -> bool,
+    /// Whether its answer is the same on each of a program's connections, whatever was said there before it but a login.
+    pub anywhere: fn(verb: &str) -> bool,
     /// After the answer to this command the server closes.
     pub farewell: fn(verb: &str) -> bool,
     /// Takes out the arguments that are new in each run, although the client does the same.

@@ -32,8 +32,8 @@ pub(super) struct Place {
     pub next: usize,
     /// How many commands it has left out or said besides.
     pub cost: usize,
-    /// The exchanges that it has asked for, if this is the recording that it plays.
-    pub asked: Vec<usize>,
+    /// The exchanges that it has asked for, if this is the recording that it plays; what is not in it, in another.
+    pub asked: Vec<(usize, usize)>,
 }
 
 impl Cast {
@@ -51,9 +51,15 @@ impl Cast {
 }
 
 impl Place {
-    /// The client has asked for an exchange, and left out some before it.
-    pub fn after(mut self, exchange: usize, skipped: usize) -> Place {
-        self.asked.push(exchange);
+    /// The client has asked for an exchange of this recording, and left out some before it.
+    pub fn after(mut self, script: usize, exchange: usize, skipped: usize) -> Place {
+        self.asked.push((script, exchange));
         Place { next: exchange + 1, cost: self.cost + skipped, asked: self.asked }
+    }
+
+    /// The client has asked for what this recording has not, and another has.
+    pub fn besides(mut self, script: usize, exchange: usize, cost: usize) -> Place {
+        self.asked.push((script, exchange));
+        Place { cost: self.cost + cost, ..self }
     }
 }

@@ -2,6 +2,8 @@
 //! Takes what the clients ask, gives the recorded exchange that answers it, and at the end a report.
 //! Knows no socket and no clock; says nothing itself.
 
+mod order;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -292,11 +294,10 @@ impl Casting {
                 Match::Free => Some(place),
                 _ => match self.advance(other, place.next, asked) {
                     Some((exchange, skipped, _)) if other == script || skipped <= COST_MAX => {
-                        Some(place.after(exchange, skipped))
+                        Some(place.after(other, exchange, skipped))
                     }
                     _ if self.mode == Match::Strict => None,
-                    _ if optional() => Some(place),
-                    _ => Some(Place { cost: place.cost + 1, ..place }),
+                    _ => Some(place.besides(script, exchange, usize::from(!optional()))),
                 },
             };
             if let Some(now) = now.filter(|now| other == script || now.cost <= COST_MAX) {
@@ -304,12 +305,12 @@ impl Casting {
             }
         }
         if !changes {
-            self.count(script, &[exchange], true);
+            self.count(&[(script, exchange)], true);
         } else {
             let now = fits.get(&script).map(|place| place.asked.clone()).unwrap_or_default();
-            self.count(from, &before, false);
+            self.count(&before, false);
             self.change(id, from, script);
-            self.count(script, &now, true);
+            self.count(&now, true);
         }
         let takes = self.mode != Match::Free || self.takes(id, asked, script);
         let client = self.clients.get_mut(&id)?;
@@ -349,63 +350,21 @@ impl Casting {
             other.plays = from;
             let asked = |script| other.fits.get(&script).map(|place: &Place| place.asked.clone()).unwrap_or_default();
             let (before, now) = (asked(to), asked(from));
-            self.count(to, &before, false);
-            self.count(from, &now, true);
+            self.count(&before, false);
+            self.count(&now, true);
         }
         if let Some(cast) = self.scripts.get_mut(to) {
             cast.by = Some(id);
         }
     }
 
-    /// What a client has asked of a recording; or not of this one, as it turned out.
-    fn count(&mut self, script: usize, exchanges: &[usize], asked: bool) {
-        let Some(cast) = self.scripts.get_mut(script) else { return };
-        for &exchange in exchanges {
-            if let Some(count) = cast.asked.get_mut(exchange) {
+    /// What a client has asked of which recording; or not of this one, as it turned out.
+    fn count(&mut self, exchanges: &[(usize, usize)], asked: bool) {
+        for &(script, exchange) in exchanges {
+            if let Some(count) = self.scripts.get_mut(script).and_then(|cast| cast.asked.get_mut(exchange)) {
                 *count = if asked { *count + 1 } else { count.saturating_sub(1) };
             }
         }
-    }
-
-    /// What was recorded, and does not come here: a client that asks again, or whose threads took turns otherwise. It is
-    /// answered, and the report says so.
-    fn out_of_order(&mut self, id: u64, plays: usize, asked: &Asked) -> Option<Cue> {
-        if self.mode != Match::Ordered {
-            return None;
-        }
-        let own = self.scripts.get(plays)?;
-        let replay = &own.script.spec.replay;
-        if (replay.optional)(&asked.verb) {
-            return None;
-        }
-        let next = self.clients.get(&id)?.fits.get(&plays).map_or(0, |place| place.next);
-        let mut best: Option<(_, usize, usize)> = None;
-        for (index, cast) in self.scripts.iter().enumerate() {
-            if cast.script.scheme.name != own.script.scheme.name {
-                continue;
-            }
-            for (place, exchange) in cast.script.exchanges.iter().enumerate() {
-                let fits = fit(exchange, asked, replay);
-                if fits == Fit::No || !exchange.answered {
-                    continue;
-                }
-                let rank = (index == plays, fits, if place < next { place } else { usize::MAX - place });
-                if best.as_ref().is_none_or(|(other, ..)| rank > *other) {
-                    best = Some((rank, index, place));
-                }
-            }
-        }
-        let (_, script, exchange) = best?;
-        let expected = own.script.exchanges.get(next).map(|exchange| exchange.shown.clone());
-        let asking = Asking { of: own.script.of.clone(), expected, asked: asked.shown.clone() };
-        let cast = self.scripts.get_mut(script)?;
-        let count = cast.asked.get_mut(exchange)?;
-        let before = std::mem::replace(count, *count + 1);
-        let list = if before > 0 { &mut self.report.again } else { &mut self.report.differing };
-        if list.len() < DIFFERENCES_MAX {
-            list.push(asking);
-        }
-        Some(Cue::Play { script: Arc::clone(&cast.script), exchange })
     }
 
     fn in_vain(&mut self, id: u64, plays: usize, asked: &Asked) -> Cue {

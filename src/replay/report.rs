@@ -14,6 +14,8 @@ pub struct Report {
     /// The command that comes in the recording, with other arguments; and what was recorded and asked, but not in this
     /// order.
     pub differing: Vec<Asking>,
+    /// What another connection asked when it was recorded, and any may ask.
+    pub elsewhere: Vec<Asking>,
     /// What was asked more often than it was recorded, and answered as before.
     pub again: Vec<Asking>,
     /// What was asked, and was not recorded.
@@ -64,6 +66,7 @@ impl Report {
             line
         };
         let differing: Vec<Object> = self.differing.iter().map(asking).collect();
+        let elsewhere: Vec<Object> = self.elsewhere.iter().map(asking).collect();
         let again: Vec<Object> = self.again.iter().map(asking).collect();
         let unmet: Vec<Object> = self.unmet.iter().map(asking).collect();
         let unasked: Vec<Object> = self
@@ -78,7 +81,7 @@ impl Report {
         let mut line = Object::new();
         line.text("kind", "report").number("matched", self.matched);
         line.objects("differing", &differing).objects("unasked", &unasked).objects("unmet", &unmet);
-        line.objects("again", &again);
+        line.objects("again", &again).objects("elsewhere", &elsewhere);
         line
     }
 
@@ -95,6 +98,9 @@ impl Report {
         for Asking { expected, asked, .. } in &self.differing {
             let _ =
                 writeln!(text, "  differs      {asked}\n    recorded   {}", expected.as_deref().unwrap_or("nothing"));
+        }
+        for Asking { asked, .. } in &self.elsewhere {
+            let _ = writeln!(text, "  elsewhere    {asked}");
         }
         for Asking { asked, .. } in &self.again {
             let _ = writeln!(text, "  again        {asked}");

@@ -82,6 +82,7 @@ mod replay_random;
 mod replay_server;
 #[cfg(feature = "proxy")]
 mod replay_server_load;
+mod replay_server_order;
 mod replay_server_real;
 #[cfg(feature = "proxy")]
 mod replay_server_rules;

@@ -18,6 +18,30 @@ pub const REPLAY: Replay = Replay {
         _ => None,
     },
     again: |verb| matches!(verb, "CAPABILITY" | "ID" | "LOGOUT"),
+    anywhere: |verb| {
+        matches!(
+            verb,
+            "LIST"
+                | "LSUB"
+                | "XLIST"
+                | "NAMESPACE"
+                | "STATUS"
+                | "CREATE"
+                | "DELETE"
+                | "RENAME"
+                | "SUBSCRIBE"
+                | "UNSUBSCRIBE"
+                | "APPEND"
+                | "GETQUOTA"
+                | "GETQUOTAROOT"
+                | "GETACL"
+                | "SETACL"
+                | "DELETEACL"
+                | "MYRIGHTS"
+                | "GETMETADATA"
+                | "SETMETADATA"
+        )
+    },
     farewell: |verb| verb == "LOGOUT",
     settle,
     login: |verb| matches!(verb, "LOGIN" | "AUTHENTICATE"),

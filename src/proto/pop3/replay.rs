@@ -16,6 +16,7 @@ pub const REPLAY: Replay = Replay {
         _ => None,
     },
     again: |verb| matches!(verb, "CAPA" | "QUIT"),
+    anywhere: |_| false,
     farewell: |verb| verb == "QUIT",
     settle,
     login: |verb| matches!(verb, "USER" | "PASS" | "APOP" | "AUTH"),

@@ -16,6 +16,19 @@ pub const REPLAY: Replay = Replay {
         _ => None,
     },
     again: |verb| matches!(verb, "CAPABILITY" | "LOGOUT"),
+    anywhere: |verb| {
+        matches!(
+            verb,
+            "LISTSCRIPTS"
+                | "GETSCRIPT"
+                | "PUTSCRIPT"
+                | "CHECKSCRIPT"
+                | "SETACTIVE"
+                | "DELETESCRIPT"
+                | "RENAMESCRIPT"
+                | "HAVESPACE"
+        )
+    },
     farewell: |verb| verb == "LOGOUT",
     settle,
     login: |verb| verb == "AUTHENTICATE",

@@ -15,6 +15,7 @@ pub const REPLAY: Replay = Replay {
         _ => None,
     },
     again: |verb| verb == "QUIT",
+    anywhere: |_| false,
     farewell: |verb| verb == "QUIT",
     settle,
     login: |verb| verb == "AUTH",
