@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::replay_server::Replay;
+use self::again::{Fresh, Played};
 use crate::support::{
     dovecot::PASSWORD,
     findings::nothing_false,
@@ -22,6 +22,7 @@ use crate::support::{
     through::spellings,
 };
 
+mod again;
 mod day;
 
 /// What Thunderbird's preferences call the three ways.
@@ -50,17 +51,20 @@ fn to_itself(imap: &str, smtp: &str, tls: u8) {
     let dir = proxy.dir.clone();
     let _folder = check(proxy, tls, &account);
     // Once more, with nothing but the recordings.
-    let played = Replay::start(&dir, &[]);
-    let ports = [imap, smtp].map(|scheme| played.address(scheme).expect("a listener").port());
-    let job = std::thread::scope(|scope| scope.spawn(|| run(&played.mailtap, ports, tls, &account)).join());
-    let (played, report) = played.end_keeping();
-    let told = |dir: &Path| -> String {
-        let all = Recording::all(dir).unwrap_or_default();
-        all.iter().map(|recording| format!("{:?}\n", recording.verbs())).collect()
+    let played = Played::start(&dir);
+    let ports = [imap, smtp].map(|scheme| played.port(scheme));
+    let mailtap = &played.replay.mailtap;
+    let job = std::thread::scope(|scope| scope.spawn(|| run(mailtap, ports, tls, &account)).join());
+    played.check(job);
+    // And towards the servers that it was recorded with, which know nothing of it any more.
+    std::fs::remove_dir_all(servers.dovecot.maildir(&account.user)).expect("the mailbox");
+    let url = |scheme: &str| match scheme.starts_with("imap") {
+        true => format!("{scheme}://{imap_server}"),
+        false => format!("{scheme}://{smtp_server}"),
     };
-    let (then, now) = (told(&dir), told(&played.dir));
-    assert!(job.is_ok(), "Thunderbird with a played server: {report}\nthen:\n{then}now:\n{now}");
-    println!("Thunderbird with a played server: {report}\nthen:\n{then}now:\n{now}");
+    let Account { user, password, .. } = &account;
+    let fresh = Fresh { dir: &dir, root: &servers.root, user, password, url: &url };
+    fresh.says_the_same(&Recording::all(&dir).expect("recordings"));
 }
 
 /// Other real servers, with mailtap before them.

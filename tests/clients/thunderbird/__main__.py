@@ -87,8 +87,8 @@ def others_send(config, address, subject):
                 raise TimeoutError("Thunderbird never waits for news")
             time.sleep(0.02)
     with smtplib.SMTP("127.0.0.1", config["other"]) as smtp:
-        message = f"From: other@elsewhere.example\r\nTo: {address}\r\nSubject: {subject}\r\n\r\nby another program\r\n"
-        smtp.sendmail("other@elsewhere.example", [address], message)
+        message = f"From: x@elsewhere.example\r\nTo: {address}\r\nSubject: {subject}\r\n\r\nby another program\r\n"
+        smtp.sendmail("x@elsewhere.example", [address], message)
 
 
 def is_idle(recordings):

@@ -30,6 +30,9 @@ QUIET = {
     "mailnews.confirm.moveFoldersToTrash": False,
     "mailnews.message_warning_size": 1 << 30,
     "mail.provider.suppress_dialog_on_startup": True,
+    # What it fetches for a window that tells of news, it fetches or not, as it has the time.
+    "mail.biff.show_alert": False,
+    "mail.biff.alert.show_preview": False,
     "mail.spam.version": 1,
     "mail.rights.version": 1,
     "mail.shell.checkDefaultClient": False,

@@ -3,9 +3,11 @@
 //! Does not know how Thunderbird is told what to do, see `tests/clients/thunderbird`.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::again::{Fresh, Played};
 use super::{Account, IMPLICIT, PLAIN, STARTTLS, check_secrets, check_tls, thunderbird};
 use crate::practice_demo::check_explained;
 use crate::practice_kit::{PASSWORD, Practice, Talk, account};
@@ -25,8 +27,8 @@ struct Servers {
     /// IMAP and SMTP, as Thunderbird reaches them.
     ports: [u16; 2],
     pop3: u16,
-    /// Where others send mail to it, without login.
-    other: u16,
+    /// Where others send mail to it, without login; a played server needs none.
+    other: Option<u16>,
     /// The server's own IMAP, without TLS.
     imap: SocketAddr,
     post_address: String,
@@ -43,7 +45,6 @@ impl Servers {
         });
         let shown = thunderbird("day", mailtap, self.ports, tls, &self.bird, &more);
         check_shown(&shown, attachment);
-        self.check_server(attachment);
     }
 
     /// What another program finds on the server afterwards.
@@ -149,21 +150,54 @@ fn is_pushed(session: &Recording) -> bool {
     })
 }
 
+/// A server with both accounts, and a file with the root that its certificate leads to.
+fn practice() -> (Practice, tempfile::NamedTempFile) {
+    let practice = Practice::with(|config| config.accounts = vec![account("bird"), account(POST)]);
+    let root = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(root.path(), &practice.root).expect("the root");
+    (practice, root)
+}
+
+/// Schemes, and where the server serves them.
+fn ends(practice: &Practice, tls: u8) -> [(&'static str, Option<SocketAddr>); 3] {
+    let at = practice.at;
+    match tls {
+        IMPLICIT => [("imaps", at.imaps), ("submissions", at.submissions), ("pop3s", at.pop3s)],
+        _ => [("imap", at.imap), ("submission", at.submission), ("pop3", at.pop3)],
+    }
+}
+
+/// What does not depend on Thunderbird's other connections is said again to a server on which nothing has happened yet.
+#[track_caller]
+fn says_the_same(dir: &Path, tls: u8) {
+    let (practice, root) = practice();
+    for subject in ["first by POP3", "second by POP3"] {
+        let address = account(POST).address;
+        let head = format!("From: x@elsewhere.example\r\nTo: {address}\r\nSubject: {subject}");
+        practice.deliver(POST, &format!("{head}\r\n\r\nby another program"));
+    }
+    let url = |scheme: &str| {
+        let (_, at) = ends(&practice, tls).into_iter().find(|(name, _)| *name == scheme).expect("a scheme");
+        format!("{scheme}://{}", at.expect("the service runs"))
+    };
+    let all = Recording::all(dir).expect("recordings");
+    for (protocol, user, sessions) in [("smtp", "bird", 1), ("pop3", POST, 2)] {
+        let fresh = Fresh { dir, root: root.path(), user, password: PASSWORD, url: &url };
+        let of = |one: &&Recording| one.one("open")["protocol"] == protocol;
+        let recordings: Vec<Recording> = all.iter().filter(of).cloned().collect();
+        assert_eq!(recordings.len(), sessions);
+        fresh.says_the_same(&recordings);
+    }
+}
+
 /// Through mailtap.
 #[track_caller]
 fn through_mailtap(tls: u8, attachment: usize) {
-    let practice = Practice::with(|config| config.accounts = vec![account("bird"), account(POST)]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let root = folder.path().join("root.pem");
-    std::fs::write(&root, &practice.root).expect("the root");
-    let at = practice.at;
-    let ends = match tls {
-        IMPLICIT => [("imaps", at.imaps), ("submissions", at.submissions), ("pop3s", at.pop3s)],
-        _ => [("imap", at.imap), ("submission", at.submission), ("pop3", at.pop3)],
-    };
+    let (practice, root) = practice();
+    let (at, ends) = (practice.at, ends(&practice, tls));
     let routes =
         ends.map(|(scheme, at)| format!("{scheme}://127.0.0.1:0={scheme}://{}", at.expect("the service runs")));
-    let root = root.to_str().expect("a path as text");
+    let root = root.path().to_str().expect("a path as text");
     let mut mailtap = Mailtap::start(&routes.each_ref().map(String::as_str), &["--upstream-ca", root]);
     let [imap, smtp, pop3] = routes.each_ref().map(|route| mailtap.address(route).port());
     let address = |user: &str| account(user).address;
@@ -171,13 +205,24 @@ fn through_mailtap(tls: u8, attachment: usize) {
         bird: Account { user: "bird".to_owned(), address: address("bird"), password: PASSWORD.to_owned() },
         ports: [imap, smtp],
         pop3,
-        other: at.smtp.expect("SMTP").port(),
+        other: at.smtp.map(|at| at.port()),
         imap: at.imap.expect("IMAP"),
         post_address: address(POST),
     };
     servers.day(&mailtap, tls, attachment, true);
+    servers.check_server(attachment);
     assert!(mailtap.stop().success(), "{}", mailtap.errors());
     check_recordings(&mailtap, tls);
+    // Once more, with nothing but the recordings.
+    drop(practice);
+    let recorded = mailtap.dir.clone();
+    let played = Played::start(&recorded);
+    let [imap, smtp, pop3] = ends.map(|(scheme, _)| played.port(scheme));
+    let again = Servers { ports: [imap, smtp], pop3, other: None, ..servers };
+    let mailtap = &played.replay.mailtap;
+    let job = std::thread::scope(|scope| scope.spawn(|| again.day(mailtap, tls, attachment, false)).join());
+    played.check(job);
+    says_the_same(&recorded, tls);
 }
 
 #[test]
@@ -210,10 +255,11 @@ fn thunderbird_has_a_day_with_the_practice_server_itself() {
         bird: Account { user: text("user"), address: text("address"), password: text("password") },
         ports: [at("imap").port(), at("submission").port()],
         pop3: at("pop3").port(),
-        other: at("smtp").port(),
+        other: Some(at("smtp").port()),
         imap: at("imap"),
         post_address: text("address").replace(&text("user"), POST),
     };
     servers.day(&practice, STARTTLS, SMALL, false);
+    servers.check_server(SMALL);
     assert!(practice.stop().success(), "{}", practice.errors());
 }
