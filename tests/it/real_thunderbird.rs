@@ -81,7 +81,7 @@ fn to_itself_with_others(servers: [SocketAddr; 2], implicit: bool) {
     let account = Account { address: format!("{name}@mail.test"), user: name, password: PASSWORD.to_owned() };
     let ports = routes.each_ref().map(|route| proxy.address(route).port());
     let tls = if implicit { IMPLICIT } else { STARTTLS };
-    run(&proxy, ports, tls, &account);
+    run_as("to-itself-asking", &proxy, ports, tls, &account);
     check(proxy, tls, &account);
 }
 
@@ -143,8 +143,13 @@ fn thunderbird(job: &str, mailtap: &Mailtap, ports: [u16; 2], tls: u8, account: 
 /// Thunderbird sends itself a message and fetches it.
 #[track_caller]
 fn run(mailtap: &Mailtap, ports: [u16; 2], tls: u8, account: &Account) {
+    run_as("to-itself", mailtap, ports, tls, account);
+}
+
+#[track_caller]
+fn run_as(job: &str, mailtap: &Mailtap, ports: [u16; 2], tls: u8, account: &Account) {
     let subject = format!("to-itself-{tls}");
-    let shown = thunderbird("to-itself", mailtap, ports, tls, account, &serde_json::json!({ "subject": subject }));
+    let shown = thunderbird(job, mailtap, ports, tls, account, &serde_json::json!({ "subject": subject }));
     for expected in ["sent by Thunderbird", "to itself", &subject] {
         assert!(
             shown["fetch"].as_str().is_some_and(|text| text.contains(expected)),

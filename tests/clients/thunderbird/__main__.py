@@ -1,6 +1,6 @@
 """Real Thunderbird does a job with mail: driven by its own Marionette, under Xvfb.
 
-Reads one JSON object: job ("to-itself" or "day"), profile (a folder, which may hold a certificate database), imap and smtp
+Reads one JSON object: job ("to-itself", "to-itself-asking" or "day"), profile (a folder, which may hold a certificate database), imap and smtp
 (ports of 127.0.0.1), tls (0 none, 2 STARTTLS, 3 from the first byte), user, address, password; for a job what it says itself.
 Prints what Thunderbird showed after each step, as one JSON object.
 """
@@ -109,7 +109,7 @@ def main():
     with Thunderbird(folder, marionette_port) as thunderbird:
         steps = Steps(thunderbird, config["job"], config)
         try:
-            {"to-itself": to_itself, "day": day}[config["job"]](steps, config)
+            {"to-itself": to_itself, "to-itself-asking": to_itself, "day": day}[config["job"]](steps, config)
         except Exception as error:
             sys.exit(f"{type(error).__name__}: {error}\n--- shown until then\n{json.dumps(steps.shown)}\n--- Thunderbird said\n{thunderbird.said()}")
         print(json.dumps(steps.shown))

@@ -5,16 +5,7 @@ const steps = {
     return names();
   },
 
-  async send({ address, subject, file: path }) {
-    const fields = Cc["@mozilla.org/messengercompose/composefields;1"].createInstance(Ci.nsIMsgCompFields);
-    fields.from = address;
-    fields.to = address;
-    fields.subject = subject;
-    const send = Cc["@mozilla.org/messengercompose/send;1"].createInstance(Ci.nsIMsgSend);
-    await done(listener => send.sendMessageFile(imap().defaultIdentity, imap().key, fields, file(path), false, false,
-      Ci.nsIMsgSend.nsMsgDeliverNow, null, listener, null));
-    return true;
-  },
+  send: sendFile,
 
   // It is told when the message is there.
   async fetch({ subject }) {

@@ -70,15 +70,31 @@ function appears(find) {
 /** Asks the server for a folder's news, after all that was asked of it before. */
 const update = folder => done(listener => folder.QueryInterface(Ci.nsIMsgImapMailFolder).updateFolderWithListener(null, listener));
 
-/** Logs in, and finds the folders. */
-async function begin({ user, password }) {
+async function logins({ user, password }) {
   await login("imap", user, password);
   await login("smtp", user, password);
+}
+
+/** Logs in, and finds the folders. */
+async function begin(config) {
+  await logins(config);
   imap().incomingServer.performExpand(null);
   const inbox = await appears(() => special(Inbox));
   await update(inbox);
   // It makes itself one where the server has none.
   await appears(() => special(Trash));
+}
+
+/** Sends a message that is there as a file. */
+async function sendFile({ address, subject, file: path }) {
+  const fields = Cc["@mozilla.org/messengercompose/composefields;1"].createInstance(Ci.nsIMsgCompFields);
+  fields.from = address;
+  fields.to = address;
+  fields.subject = subject;
+  const send = Cc["@mozilla.org/messengercompose/send;1"].createInstance(Ci.nsIMsgSend);
+  await done(listener => send.sendMessageFile(imap().defaultIdentity, imap().key, fields, file(path), false, false,
+    Ci.nsIMsgSend.nsMsgDeliverNow, null, listener, null));
+  return true;
 }
 
 function file(path) {

@@ -31,7 +31,8 @@ impl Played {
         self.replay.address(scheme).expect("a listener").port()
     }
 
-    /// The same job has the same outcome, and the report says so.
+    /// The same job has the same outcome, and the report says so. Thunderbird does several things at a time, and which it
+    /// asks for first is a matter of luck: what it fetched in another order is told, and nothing else.
     #[track_caller]
     pub fn check(self, job: thread::Result<()>) {
         let Played { replay, of } = self;
@@ -42,10 +43,15 @@ impl Played {
         };
         let what = || format!("{report}\nthen:\n{}now:\n{}", told(&of), told(&played.dir));
         assert!(job.is_ok(), "Thunderbird with a played server: {}", what());
-        for list in ["differing", "unmet", "unasked"] {
+        for list in ["unmet", "unasked"] {
             assert_eq!(report[list], Value::Array(Vec::new()), "{}", what());
         }
-        assert_eq!(report["status"], 0, "{}", what());
+        let differing = report["differing"].as_array().expect("a list");
+        let looks = |asking: &Value| {
+            asking["asked"].as_str().is_some_and(|asked| asked.to_ascii_lowercase().contains("uid fetch "))
+        };
+        assert!(differing.iter().all(looks), "{}", what());
+        assert_eq!(report["status"], u8::from(!differing.is_empty()), "{}", what());
     }
 }
 
