@@ -23,6 +23,7 @@ pub static SITE: Site = Site {
     password: PASSWORD,
     auth: "scram-sha-256",
     prefix: "",
+    has_sent: true,
     relay_refused: "550 5.7.1",
     wrong_password: "535 5.7.8",
     delivered: None,

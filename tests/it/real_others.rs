@@ -29,13 +29,19 @@ static COURIER: Site = Site {
     password: PASSWORD,
     auth: "plain",
     prefix: "INBOX.",
+    has_sent: false,
     relay_refused: "550 relay not permitted",
     wrong_password: "535 Incorrect authentication data",
     delivered: Some(|user| others::courier().1.delivered(user)),
 };
 
-static CYRUS: Site =
-    Site { prefix: "", auth: "cram-md5", delivered: Some(|user| others::cyrus().1.delivered(user)), ..COURIER };
+static CYRUS: Site = Site {
+    prefix: "",
+    has_sent: true,
+    auth: "cram-md5",
+    delivered: Some(|user| others::cyrus().1.delivered(user)),
+    ..COURIER
+};
 
 /// Every program's work with one of the servers and its Exim, through one mailtap.
 #[track_caller]

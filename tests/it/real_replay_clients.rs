@@ -184,7 +184,8 @@ fn neomutt_files_again() {
             seed(user);
             let folder = tempfile::tempdir().unwrap();
             let mailbox = Mailbox { address, tls, ca, user, password: PASSWORD };
-            Neomutt::new(&mailbox, "", folder.path()).press("<save-message>=Archive<enter><sync-mailbox><quit>");
+            Neomutt::new(&mailbox, "", folder.path())
+                .press("INBOX", "<save-message>=Archive<enter><sync-mailbox><quit>");
         });
         assert!(played.verbs().contains(&"UID COPY".to_owned()), "{}", played.dump());
     }

@@ -314,7 +314,7 @@ fn neomutt_again() {
                 "<copy-message>{}<enter><save-message>=Archive<enter><sync-mailbox><change-folder>=Archive<enter><quit>",
                 copy.display()
             );
-            Neomutt::new(&mailbox, "", folder.path()).press(&keys);
+            Neomutt::new(&mailbox, "", folder.path()).press("INBOX", &keys);
             bodies(&copy)
         });
     }

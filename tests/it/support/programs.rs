@@ -46,6 +46,8 @@ pub struct Site {
     pub auth: &'static str,
     /// What the names of folders begin with.
     pub prefix: &'static str,
+    /// Whether a new mailbox has a folder for what was sent, besides one for drafts.
+    pub has_sent: bool,
     /// How it refuses mail to elsewhere, and a wrong password.
     pub relay_refused: &'static str,
     pub wrong_password: &'static str,
@@ -289,7 +291,7 @@ fn by_offlineimap(ends: &Ends, home: &Path, user: &str) {
 }
 
 fn by_neomutt(ends: &Ends, home: &Path, user: &str) {
-    let Site { domain, password, prefix, .. } = ends.site;
+    let Site { domain, password, prefix, has_sent, .. } = ends.site;
     ends.send(home, user, "for mutt");
     let sends = if ends.tls == Security::Implicit { "smtps" } else { "smtp" };
     let more = format!(
@@ -306,21 +308,24 @@ fn by_neomutt(ends: &Ends, home: &Path, user: &str) {
         let url = format!("{at}{folder}");
         curl(["--ipv4", "--cacert", &ca, "-u", &login, more, &url, "-X", command]).expect_ok().text()
     };
-    let [archive, sent] = ["Archive", "Sent"].map(|name| format!("{prefix}{name}"));
-    if !prefix.is_empty() {
-        // It makes this one itself only where the server says so in other words.
+    let [archive, sent, drafts] = ["Archive", "Sent", "Drafts"].map(|name| format!("{prefix}{name}"));
+    if !has_sent {
         ask("", &format!("CREATE {sent}"));
     }
-    // It sends a file to itself, and keeps a copy on the server.
+    // It sends a file to itself, and keeps a copy on the server; elsewhere than where the message arrives, so that this is
+    // not told in the same session, which may be played alone.
     let file = home.join("attachment.bin");
     std::fs::write(&file, [0, 255, 13, 10].repeat(ends.attachment / 4)).unwrap();
     let mail = format!("<mail>{user}@{domain}<enter>by neomutt<enter><attach-file>{}<enter>", file.display());
-    ends.delivering(user, || neomutt.press(&format!("{mail}<send-message>")));
+    ends.delivering(user, || neomutt.press(&drafts, &format!("{mail}<send-message>")));
     // It flags and files what the server finds, and deletes the rest.
-    neomutt.press(&format!(
-        "<limit>=b hello<enter><flag-message><save-message>={prefix}Archive<enter><limit>all<enter>\
+    neomutt.press(
+        "INBOX",
+        &format!(
+            "<limit>=b hello<enter><flag-message><save-message>={prefix}Archive<enter><limit>all<enter>\
          <delete-pattern>=s neomutt<enter><sync-mailbox>"
-    ));
+        ),
+    );
     // What it filed is found by another program.
     let holds = |mailbox: &str, messages: usize| {
         let told = ask("", &format!("STATUS {mailbox} (MESSAGES)"));

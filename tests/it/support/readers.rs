@@ -107,7 +107,10 @@ impl Offlineimap {
 }
 
 /// neomutt with a mailbox.
-pub struct Neomutt(String);
+pub struct Neomutt {
+    command: String,
+    url: String,
+}
 
 impl Neomutt {
     /// Its settings are put below `home`; `more` are further ones.
@@ -126,14 +129,17 @@ impl Neomutt {
         let rc = home.join("rc");
         std::fs::write(&rc, text).unwrap();
         let neomutt = program("neomutt", "neomutt");
-        Neomutt(format!("HOME={} TERM=xterm {} -n -F {}", home.display(), neomutt.display(), rc.display()))
+        let command = format!("HOME={} TERM=xterm {} -n -F {}", home.display(), neomutt.display(), rc.display());
+        Neomutt { command, url }
     }
 
-    /// It opens the inbox, these keys are pressed, and it leaves.
+    /// It opens a mailbox, these keys are pressed, and it leaves.
     #[track_caller]
-    pub fn press(&self, keys: &str) {
+    pub fn press(&self, folder: &str, keys: &str) {
+        let Neomutt { command, url } = self;
+        let run = format!("{command} -f {url}{folder} -e \"push '{keys}<quit>'\"");
         let mut command = Command::new(program("script", "bsdutils"));
-        command.args(["-qec", &format!("{} -e \"push '{keys}<quit>'\"", self.0), "/dev/null"]);
+        command.args(["-qec", &run, "/dev/null"]);
         Ran::new(&command).expect_ok();
     }
 }
