@@ -95,25 +95,32 @@ impl ImapWatch {
         if let Some(text) = self.outstanding.pipelined(verb) {
             out.add(&findings::PIPELINING, seen.seq, text);
         }
-        self.asked_again(seen, verb, args.clone(), out);
+        self.asked_again(seen, verb, &args, out);
         self.outstanding.push(seen.seq, Asked::new(verb, &args));
         self.next_mailbox();
     }
 
     /// One message after the other, or the same again, with nothing else that the client could be waiting for.
-    fn asked_again(&mut self, seen: &Seen<'_>, verb: &str, mut args: Map<String, Value>, out: &mut Found) {
+    fn asked_again(&mut self, seen: &Seen<'_>, verb: &str, args: &Map<String, Value>, out: &mut Found) {
         let name = verb.strip_prefix("UID ").unwrap_or(verb);
         let one = |set: &str| !set.is_empty() && set.bytes().all(|byte| byte.is_ascii_digit());
         let single = matches!(name, "FETCH" | "STORE" | "COPY" | "MOVE")
-            && args.remove("sequence").is_some_and(|set| set.as_str().is_some_and(one));
+            && args.get("sequence").is_some_and(|set| set.as_str().is_some_and(one));
         let repeated = matches!(name, "STATUS" | "LIST" | "LSUB" | "SEARCH" | "SELECT" | "EXAMINE" | "CAPABILITY");
         // Whole messages are taken one by one, so that what has come need not come again.
-        if !single && !repeated || single && name == "FETCH" && takes_content(&args) {
+        if !single && !repeated || single && name == "FETCH" && takes_content(args) {
             self.again.forget();
             return;
         }
-        let question = Question { verb, rest: Value::Object(args).to_string() };
-        if !self.outstanding.is_empty() || !self.again.often(seen.at, &question) {
+        // Whoever does not wait for the answers loses nothing.
+        if !self.outstanding.is_empty() {
+            return;
+        }
+        let mut args = args.clone();
+        if single {
+            args.remove("sequence");
+        }
+        if !self.again.often(seen.at, &Question { verb, rest: Value::Object(args).to_string() }) {
             return;
         }
         let text = if single {
