@@ -50,12 +50,7 @@ fn to_itself(imap: &str, smtp: &str, tls: u8) {
     run(&proxy, ports, tls, &account);
     let dir = proxy.dir.clone();
     let _folder = check(proxy, tls, &account);
-    // Once more, with nothing but the recordings.
-    let played = Played::start(&dir);
-    let ports = [imap, smtp].map(|scheme| played.port(scheme));
-    let mailtap = &played.replay.mailtap;
-    let job = std::thread::scope(|scope| scope.spawn(|| run(mailtap, ports, tls, &account)).join());
-    played.check(job);
+    once_more(&dir, [imap, smtp], tls, &account);
     // And towards the servers that it was recorded with, which know nothing of it any more.
     std::fs::remove_dir_all(servers.dovecot.maildir(&account.user)).expect("the mailbox");
     let url = |scheme: &str| match scheme.starts_with("imap") {
@@ -65,6 +60,16 @@ fn to_itself(imap: &str, smtp: &str, tls: u8) {
     let Account { user, password, .. } = &account;
     let fresh = Fresh { dir: &dir, root: &servers.root, user, password, url: &url };
     fresh.says_the_same(&Recording::all(&dir).expect("recordings"));
+}
+
+/// The same again, with nothing but the recordings.
+#[track_caller]
+fn once_more(recorded: &Path, schemes: [&str; 2], tls: u8, account: &Account) {
+    let played = Played::start(recorded);
+    let ports = schemes.map(|scheme| played.port(scheme));
+    let mailtap = &played.replay.mailtap;
+    let job = std::thread::scope(|scope| scope.spawn(|| run(mailtap, ports, tls, account)).join());
+    played.check(job);
 }
 
 /// Other real servers, with mailtap before them.
@@ -104,7 +109,9 @@ fn to_itself_in_practice(tls: u8) {
         let account = Account { user: text("user"), address: text("address"), password: text("password") };
         run(&mailtap, ports, tls, &account);
         if command == "demo" {
-            check(mailtap, tls, &account);
+            let mailtap = check(mailtap, tls, &account);
+            let schemes = if tls == IMPLICIT { ["imaps", "submissions"] } else { ["imap", "submission"] };
+            once_more(&mailtap.dir, schemes, tls, &account);
         } else {
             assert!(mailtap.stop().success(), "{}", mailtap.errors());
         }
