@@ -86,6 +86,9 @@ pub fn run(args: &Args, globals: &Globals) -> Result<(), Failure> {
     let (recorded, conversation) = diff::read_with(globals, &args.session, |spec, event| {
         reading.get_or_insert_with(|| Reading::new(spec)).event(event);
     })?;
+    // A recording may have been given another name, and is still the same session.
+    let named = conversation.open.as_ref().map(|open| open.session.clone()).filter(|name| !name.is_empty());
+    let recorded = Read { session: named.unwrap_or(recorded.session), ..recorded };
     let route = route(&args.url, recorded.spec)?;
     let cues = Arc::new(cues(reading, &recorded)?);
     let has_tls = route.server.tls != SchemeTls::Asked;

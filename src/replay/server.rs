@@ -185,9 +185,18 @@ impl Player {
             self.heard_at += taken;
             let before = acts.len();
             for found in found {
+                let begins = match &found.body {
+                    Body::Command(command) => command.continues.is_none(),
+                    Body::Raw => true,
+                    _ => false,
+                };
+                if begins {
+                    // A counted chunk need not end its line: the next command may stand right behind it.
+                    self.answer(replay::Turn::Whole, acts);
+                }
                 self.hear(found, acts);
             }
-            self.answer(acts);
+            self.answer(self.dialog.turn(), acts);
             if taken == 0 && acts.len() == before {
                 return;
             }
@@ -235,11 +244,7 @@ impl Player {
     }
 
     /// Answers the command that is all there, or whose literal waits.
-    fn answer(&mut self, acts: &mut Vec<Act>) {
-        if self.unit.is_none() {
-            return;
-        }
-        let turn = self.dialog.turn();
+    fn answer(&mut self, turn: replay::Turn, acts: &mut Vec<Act>) {
         if turn == replay::Turn::Within {
             return;
         }

@@ -157,6 +157,50 @@ pub fn files(talks: &[(&str, &str)]) -> (tempfile::TempDir, Vec<PathBuf>) {
     (folder, paths)
 }
 
+/// RFC 3030 §4.2: chunks are counted, and need not end in a line end.
+const CHUNKS: &str = "
+    S: 220 ready
+    C: EHLO old.example
+    S: 250-hello
+    S: 250 CHUNKING
+    C: MAIL FROM:<a@example.org>
+    S: 250 from
+    C: RCPT TO:<b@example.org>
+    S: 250 to
+    C: BDAT 5
+    C: helloBDAT 6 LAST
+    C: abcd
+    S: 250 five
+    S: 250 done
+    C: QUIT
+    S: 221 bye
+";
+
+#[test]
+fn a_command_right_behind_a_chunk_is_answered_besides_the_chunk() {
+    let (_folder, paths) = files(&[("smtp", CHUNKS)]);
+    let said = b"BDAT 5\r\nhelloBDAT 6 LAST\r\nabcd\r\nQUIT\r\n";
+    for mode in [Match::Strict, Match::Ordered, Match::Free] {
+        for cut in [0, 8, 10, 13, 20, said.len() - 1] {
+            let server = Server::from_recordings(&paths).matching(mode).start().unwrap();
+            let mut talk = Talk::to(Some(server.address()));
+            assert_eq!(talk.line(), "220 ready");
+            for command in ["EHLO old.example", "MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>"] {
+                talk.send(format!("{command}\r\n").as_bytes());
+                while talk.line().starts_with("250-") {}
+            }
+            let (first, second) = said.split_at(cut);
+            talk.send(first);
+            talk.send(second);
+            let answers: Vec<String> = (0..3).map(|_| talk.line()).collect();
+            assert_eq!(answers, ["250 five", "250 done", "221 bye"], "{mode:?}, cut at {cut}");
+            drop(talk);
+            let report = server.stop();
+            assert!(!report.differs() && report.unasked.is_empty(), "{}", report.text());
+        }
+    }
+}
+
 #[test]
 fn tags_literals_and_what_may_come_or_stay_away() {
     let (_folder, paths) = files(&[("imap", IMAP)]);
