@@ -13,8 +13,8 @@ pub const STARTTLS_INJECTION: Finding = Finding::warn(
 
 pub const STARTTLS_IN_TLS: Finding = Finding::warn(
     "starttls-in-tls",
-    "the server accepted STARTTLS on a connection that has TLS already",
-    "The server should refuse it. What follows is between the two ends and cannot be read",
+    "the server accepted STARTTLS although the client's leg or its own has TLS already",
+    "With TLS on its own leg the server should refuse it; without, it was not offered to the client. What follows is between the two ends and cannot be read",
     "RFC 3207 §4.2",
 );
 

@@ -101,8 +101,8 @@ impl Session {
         self.upgrade.within = Some(Within::Agreed);
         // Nothing is upgraded here, and nothing waits for it any more.
         self.dialog.upgraded(false);
-        let text = "the server accepted STARTTLS on a connection that has TLS already; what follows is between the two \
-                    ends and cannot be read";
+        let text = "the server accepted STARTTLS although a leg has TLS already; what follows is between the two ends and \
+                    cannot be read";
         let note = findings::STARTTLS_IN_TLS.note(text);
         self.note(now, note, log);
     }
