@@ -52,14 +52,15 @@ fn word(argument: &str) -> Result<String, Infallible> {
     Ok(argument.strip_prefix(GUARD).unwrap_or(argument).to_owned())
 }
 
+const NOTHING: &str =
+    "nothing to explain; name a word, e.g. mailtap explain CONDSTORE, or give lines of a session on standard input";
+
 /// # Errors
 /// A word is unknown, or standard input or output fails.
 pub fn run(args: &Args, _globals: &Globals) -> Result<(), Failure> {
     if args.words.is_empty() {
         if io::stdin().is_terminal() {
-            return Err(Failure::usage(
-                "nothing to explain; name a word, e.g. mailtap explain CONDSTORE, or give lines of a session on standard input",
-            ));
+            return Err(Failure::usage(NOTHING));
         }
         return lines(args.json);
     }
@@ -71,6 +72,7 @@ pub fn run(args: &Args, _globals: &Globals) -> Result<(), Failure> {
         answer.unknown.iter().try_for_each(|unknown| serving::print_object(&object(unknown)))?;
     }
     match answer.unknown.as_slice() {
+        [] if answer.found.is_empty() => Err(Failure::usage(NOTHING)),
         [] => Ok(()),
         unknown => {
             let said: Vec<String> = unknown.iter().map(not_found).collect();

@@ -50,6 +50,12 @@ fn what_is_known_is_explained_and_each_unknown_word_is_named() {
         errors[0].starts_with("mailtap: “CONDSTOR” is in no table") && errors[0].ends_with("did you mean CONDSTORE?")
     );
     assert!(errors[1].starts_with("mailtap: “qqqqqqqq” is in no table"));
+    for args in [&["999"][..], &["NOOP", "1234"]] {
+        let said = explain(args, b"");
+        assert!(said.code == Some(1) && said.errors().contains("is in no table"), "{said}");
+    }
+    let said = explain(&[" "], b"");
+    assert!(said.code == Some(2) && said.errors().contains("nothing to explain"), "{said}");
     let said = explain(&[&args[..], &["--json"]].concat(), b"");
     assert_eq!(said.code, Some(1), "{said}");
     let unknown: Vec<Value> = json(&said.text()).into_iter().filter(|line| line["unknown"] == true).collect();

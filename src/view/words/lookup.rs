@@ -141,6 +141,9 @@ pub fn lookup(query: &str) -> Answer {
 /// `250-SIZE 1000`, `550 5.1.1 no such user`, `421`: its extension, its enhanced code, its number.
 fn reply_line(query: &str) -> Option<Answer> {
     let (code, rest) = query.split_at_checked(3).filter(|(code, _)| is_code(code))?;
+    if !rest.is_empty() && !rest.starts_with([' ', '-']) {
+        return None;
+    }
     let number = exactly(code);
     let more = rest.starts_with('-');
     let first = rest.strip_prefix([' ', '-']).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
@@ -242,8 +245,9 @@ fn is_status(word: &str) -> bool {
     matches!(word, "OK" | "NO" | "BAD")
 }
 
+/// RFC 5321 §4.2: a reply code's first digit is 2, 3, 4 or 5.
 fn is_code(word: &str) -> bool {
-    word.len() == 3 && is_number(word)
+    word.len() == 3 && is_number(word) && word.starts_with(['2', '3', '4', '5'])
 }
 
 fn is_number(word: &str) -> bool {
@@ -291,7 +295,7 @@ fn rows(word: &str) -> Vec<Found> {
 fn family(word: &str) -> Vec<Found> {
     let one =
         |protocol, category, explained| vec![Found { protocol, category, word: word.to_ascii_uppercase(), explained }];
-    if is_code(word) && word.starts_with(['2', '3', '4', '5']) {
+    if is_code(word) {
         return one(Protocol::Smtp, Category::Reply, smtp::answer(word, &[""], None));
     }
     if let Some(explained) = say::item(word) {
@@ -483,6 +487,15 @@ mod tests {
         assert_eq!(asked(&["UID FECTH"]).1, [unknown("UID FECTH", "UID FETCH")]);
         assert_eq!(asked(&["* OK [UIDVALIDTY 3]"]).1, [unknown("UIDVALIDTY", "UIDVALIDITY")]);
         assert_eq!(asked(&["BODY[HEADR]"]).1, [unknown("BODY[HEADR]", "BODY[HEADER]")]);
+    }
+
+    #[test]
+    fn numbers_that_are_no_reply_codes_are_unknown() {
+        for word in ["999", "100", "600", "1234", "12", "0", "2501", "999 x"] {
+            let answer = lookup(word);
+            assert!(answer.found.is_empty() && answer.unknown.len() == 1, "{word}");
+        }
+        assert!(lookup("OK").found.iter().all(|found| found.protocol != Protocol::Smtp));
     }
 
     #[test]

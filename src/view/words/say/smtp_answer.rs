@@ -142,9 +142,8 @@ fn detail(code: &str) -> Option<Explained> {
 
 /// The reply to EHLO: the first line greets, each other is an extension.
 fn greeting(lines: &[&str]) -> Explained {
-    // Cyrus ends its list with Ok and the name of the session.
     let offers = lines.get(1..).unwrap_or_default().iter();
-    let offers: Vec<&str> = offers.copied().filter(|line| !split_word(line).0.eq_ignore_ascii_case("OK")).collect();
+    let offers: Vec<&str> = offers.copied().filter(|line| !ends_list(line)).collect();
     let has = |name: &str| offers.iter().any(|line| split_word(line).0.eq_ignore_ascii_case(name));
     let largest = offers.iter().find_map(|line| {
         let (word, value) = split_word(line);
@@ -174,6 +173,11 @@ pub(in crate::view::words) fn extensions<'l>(lines: impl Iterator<Item = &'l str
     std::iter::once(first).chain(lines.skip(1).map(extension)).collect()
 }
 
+/// Cyrus ends its list with Ok and the name of the session.
+fn ends_list(line: &str) -> bool {
+    split_word(line).0.eq_ignore_ascii_case("OK")
+}
+
 /// One line of the reply to EHLO: `SIZE 36700160`, `AUTH PLAIN LOGIN`, `AUTH=LOGIN`.
 pub(in crate::view::words) fn extension(line: &str) -> Explained {
     let (word, value) = split_word(line.trim());
@@ -182,6 +186,12 @@ pub(in crate::view::words) fn extension(line: &str) -> Explained {
         Some(mechanisms) => ("AUTH", mechanisms),
         None => (word, value),
     };
+    if ends_list(line.trim()) {
+        return Explained::new(
+            "no extension: Cyrus ends its list with Ok and the session's name in its log",
+            "Cyrus IMAP",
+        );
+    }
     let told = capability(Protocol::Smtp, word);
     let value = value.trim();
     // RFC 1870 §3: no number, and the number zero, say that no limit is known or set.

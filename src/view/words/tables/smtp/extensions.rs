@@ -37,8 +37,6 @@ table! { EXTENSIONS, Capability:
     "the server answers HELP"
     "PRDR" "draft-hall-prdr-00"
     "the server can answer for each recipient separately once it has read the message"
-    "OK" "Cyrus IMAP"
-    "no extension: Cyrus ends its list with Ok and the session's name in its log"
     "IGNOREQUOTA" "Cyrus IMAP"
     "a client may ask for delivery to a mailbox that is over its quota (LMTP)"
     "PIPECONNECT" "Exim"
